@@ -1,0 +1,37 @@
+# The one door: every command sets up what it needs first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help demo test check bench clean
+.DEFAULT_GOAL := help
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 12
+
+$(READY): requirements-dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; found $$($(PYTHON) --version 2>&1). Set PYTHON=/path/to/python3.11"; exit 2; }
+	@echo "Setting up $(VENV) (first time: about a minute) ..."
+	@$(PYTHON) -m venv --clear $(VENV) || { echo "python3 -m venv failed: install your system's venv package (Debian: python3-venv)"; exit 2; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $@
+
+demo: $(READY) ## Run the whole bus against a stand-in venue (DURATION=60 for an unattended run)
+	@$(BIN)/balancebus demo $(if $(DURATION),--duration $(DURATION))
+
+test: $(READY) ## Run every test against real Kafka, registry and PostgreSQL
+	@$(BIN)/python -m pytest tests
+
+bench: $(READY) ## Measure speed and memory as ratios against bare loops
+	@$(BIN)/python -m pytest tests/benchmarks -m benchmark -s
+
+check: $(READY) ## Lint, types, import contracts
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+clean: ## Remove the virtual environment and caches of the tools
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
