@@ -1,0 +1,108 @@
+"""Exact money: Decimals that fit Avro ``decimal(38, 18)``, or an error; never rounded.
+
+Python's default context rounds every sum at 28 digits. All arithmetic on balances
+therefore goes through the functions here, whose context traps any loss instead.
+"""
+
+from decimal import (
+    Clamped,
+    Context,
+    Decimal,
+    DecimalException,
+    DivisionByZero,
+    Inexact,
+    InvalidOperation,
+    Overflow,
+)
+
+PRECISION = 38
+"""Most significant digits of an amount, as in the Avro type."""
+
+SCALE = 18
+"""Most fraction digits of an amount, as in the Avro type."""
+
+ZERO = Decimal(0)
+
+_EXACT = Context(
+    prec=PRECISION,
+    Emin=-999_999,
+    Emax=999_999,
+    traps=[Clamped, DivisionByZero, Inexact, InvalidOperation, Overflow],
+)
+_QUANTUM = Decimal(1).scaleb(-SCALE)
+
+
+class AmountUnfitError(ValueError):
+    """The figure is not finite, or has over 20 integer or 18 fraction digits."""
+
+    def __init__(self, amount: object) -> None:
+        """Say which figure it was, cut to 60 characters."""
+        super().__init__(
+            f"amount {str(amount)[:60]!r} does not fit decimal({PRECISION}, {SCALE})"
+        )
+
+
+def exact(amount: Decimal) -> Decimal:
+    """Return the same amount, checked to fit ``decimal(38, 18)``.
+
+    Args:
+        amount: any Decimal, in units of its asset.
+
+    Returns:
+        An equal Decimal with exactly 18 fraction digits.
+
+    Raises:
+        AmountUnfitError: NaN, infinite, more than 18 fraction digits that are not
+            zero, or more than 20 integer digits. Refuse the figure; never round it.
+    """
+    try:
+        fitted = _EXACT.quantize(amount, _QUANTUM)
+    except DecimalException:
+        raise AmountUnfitError(amount) from None
+    if not fitted.is_finite():
+        raise AmountUnfitError(amount)
+    return fitted
+
+
+def add(left: Decimal, right: Decimal) -> Decimal:
+    """Return ``left + right`` exactly; `AmountUnfitError` if the sum does not fit."""
+    try:
+        return _EXACT.add(left, right)
+    except DecimalException:
+        raise AmountUnfitError(f"{left} + {right}") from None
+
+
+def subtract(left: Decimal, right: Decimal) -> Decimal:
+    """Return ``left - right`` exactly; `AmountUnfitError` if it does not fit."""
+    try:
+        return _EXACT.subtract(left, right)
+    except DecimalException:
+        raise AmountUnfitError(f"{left} - {right}") from None
+
+
+def to_unscaled(amount: Decimal) -> int:
+    """Return the amount in units of 10⁻¹⁸, as Avro stores it.
+
+    Raises:
+        AmountUnfitError: as `exact`.
+    """
+    return int(_EXACT.scaleb(exact(amount), SCALE))
+
+
+def from_unscaled(unscaled: int) -> Decimal:
+    """Return the Decimal (18 fraction digits) of an integer in units of 10⁻¹⁸."""
+    return _EXACT.scaleb(Decimal(unscaled), -SCALE)
+
+
+def plain(amount: Decimal) -> str:
+    """Return the amount as people write it: no exponent, no trailing zeros.
+
+    >>> plain(Decimal("1.500000000000000000"))
+    '1.5'
+    >>> plain(Decimal("0E-18"))
+    '0'
+    """
+    text = format(amount, "f")
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text in {"-0", ""} else text
