@@ -1,0 +1,8 @@
+"""Stand-in venues: they speak as the real ones do, hold a true ledger and misbehave.
+
+Owns everything that a venue does from its own side of the wire. It knows nothing of the
+connectors, and imports nothing of theirs: a shared mistake would prove itself right.
+
+What is common to all venues lies here (``exact``, ``faults``, ``clients``, ``pace``,
+``control``); one folder for each venue holds what that venue says.
+"""
