@@ -1,0 +1,14 @@
+"""Kafka: producing, consuming and topics. The only place that imports aiokafka."""
+
+from balance_shared.kafka.admin import apply_topics
+from balance_shared.kafka.consumer import Consumer, Incoming, read_compacted
+from balance_shared.kafka.producer import Outgoing, Producer
+
+__all__ = [
+    "Consumer",
+    "Incoming",
+    "Outgoing",
+    "Producer",
+    "apply_topics",
+    "read_compacted",
+]

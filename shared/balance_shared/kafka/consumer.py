@@ -1,0 +1,305 @@
+"""Reading: batches of records by partition, in order; positions kept by the caller."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Self, TypeVar
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import KafkaError
+
+from balance_schemas.codec import UndecodableError, decode, schema_id_of
+from balance_schemas.keys import partition_of
+from balance_schemas.records import Record
+from balance_schemas.topics import Topic
+from balance_shared.errors import BusInterrupted, RecordInvalid
+from balance_shared.kafka.connection import client_options, translate, until_reachable
+from balance_shared.registry import Registry
+from balance_shared.settings import ServiceSettings
+
+R = TypeVar("R", bound=Record)
+
+Positions = Mapping[tuple[str, int], int]
+"""(topic, partition) → offset of the next record to read."""
+
+FETCH_BYTES_MAX = 8 * 1024 * 1024
+"""Most bytes fetched ahead for one partition."""
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """One record as it lies on the bus.
+
+    Attributes:
+        topic: full name on the broker.
+        partition: its partition.
+        offset: its offset there.
+        key: record key, or None.
+        value: framed Avro value; None is a tombstone.
+        time_ms: record timestamp, milliseconds since 1970.
+    """
+
+    topic: str
+    partition: int
+    offset: int
+    key: str | None
+    value: bytes | None
+    time_ms: int
+
+
+class Consumer:
+    """Reads topics of the bus; use as an async context manager.
+
+    Args:
+        settings: where Kafka is, and the topics' prefix.
+        registry: where the schemas of records come from.
+        topics: what to read.
+        group: consumer group that shares the partitions; None reads all of them.
+        positions: called with the (topic, partition) pairs that were just assigned;
+            returns where to go on. Pairs that it leaves out start at the beginning.
+            It is called again after each rebalance, so positions belong where the
+            results are (one transaction for both). None: always from the beginning.
+    """
+
+    def __init__(
+        self,
+        settings: ServiceSettings,
+        registry: Registry,
+        topics: Iterable[Topic],
+        *,
+        group: str | None = None,
+        positions: Callable[[list[tuple[str, int]]], Awaitable[Positions]]
+        | None = None,
+    ) -> None:
+        self._settings = settings
+        self._registry = registry
+        self._names = [topic.full_name(settings.topic_prefix) for topic in topics]
+        self._group = group
+        self._positions = positions
+        self._consumer: AIOKafkaConsumer | None = None
+
+    async def __aenter__(self) -> Self:
+        """Wait for Kafka, however long that takes."""
+        async for attempt in until_reachable("consumer"):
+            with attempt:
+                await self._connect()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        if self._consumer is not None:
+            await self._consumer.stop()
+
+    async def _connect(self) -> None:
+        consumer = _consumer(self._settings, self._group)
+        try:
+            listener = _Seeker(consumer, self._seek)
+            consumer.subscribe(self._names, listener=listener)
+            await consumer.start()
+        except BaseException:
+            await consumer.stop()
+            raise
+        self._consumer = consumer
+
+    async def _seek(
+        self, consumer: AIOKafkaConsumer, pairs: list[TopicPartition]
+    ) -> None:
+        known: Positions = {}
+        if self._positions is not None:
+            known = await self._positions([(tp.topic, tp.partition) for tp in pairs])
+        for tp in pairs:
+            offset = known.get((tp.topic, tp.partition))
+            if offset is None:
+                await consumer.seek_to_beginning(tp)
+            else:
+                consumer.seek(tp, offset)
+
+    async def batches(
+        self, records_max: int = 5000, wait_s: float = 1.0
+    ) -> AsyncIterator[dict[tuple[str, int], list[Incoming]]]:
+        """Yield what has arrived, for ever: records by (topic, partition), in order.
+
+        Args:
+            records_max: most records of one batch.
+            wait_s: an empty batch is yielded after that many seconds without records,
+                so that the caller can see to other things.
+
+        Raises:
+            BusInterrupted: Kafka failed in a way that passes.
+            PublishError: Kafka refuses us for good.
+        """
+        consumer = self._running()
+        while True:
+            try:
+                fetched = await consumer.getmany(
+                    timeout_ms=int(wait_s * 1000), max_records=records_max
+                )
+            except KafkaError as error:
+                raise translate(error) from error
+            yield {
+                (tp.topic, tp.partition): [_incoming(record) for record in records]
+                for tp, records in fetched.items()
+            }
+
+    async def lag(self) -> dict[tuple[str, int], int]:
+        """Return how many records of each assigned partition are not read yet."""
+        consumer = self._running()
+        lags = {}
+        for tp in consumer.assignment():
+            end = consumer.highwater(tp)
+            if end is not None:
+                position = await consumer.position(tp)
+                lags[tp.topic, tp.partition] = max(0, end - position)
+        return lags
+
+    async def seek(self, positions: Positions) -> None:
+        """Read on from other positions, after a batch was not taken in."""
+        consumer = self._running()
+        for (topic, partition), offset in positions.items():
+            consumer.seek(TopicPartition(topic, partition), offset)
+
+    async def end(self) -> Positions:
+        """Return the positions just after the last record of each partition."""
+        consumer = self._running()
+        ends = await consumer.end_offsets(list(consumer.assignment()))
+        return {(tp.topic, tp.partition): offset for tp, offset in ends.items()}
+
+    async def decode(self, record_type: type[R], incoming: Incoming) -> R:
+        """Return a record decoded.
+
+        Raises:
+            RecordInvalid: it cannot be read. Dead-letter it and go on.
+        """
+        return await _decode(self._registry, record_type, incoming)
+
+    def _running(self) -> AIOKafkaConsumer:
+        if self._consumer is None:
+            raise RuntimeError("use the consumer as an async context manager")
+        return self._consumer
+
+
+class _Seeker(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Sets the positions of partitions as they are assigned."""
+
+    def __init__(
+        self,
+        consumer: AIOKafkaConsumer,
+        seek: Callable[[AIOKafkaConsumer, list[TopicPartition]], Awaitable[None]],
+    ) -> None:
+        self._consumer = consumer
+        self._seek = seek
+
+    async def on_partitions_revoked(self, revoked: list[TopicPartition]) -> None:
+        """Nothing to do: results and positions are stored together."""
+
+    async def on_partitions_assigned(self, assigned: list[TopicPartition]) -> None:
+        """Go on where the results end."""
+        await self._seek(self._consumer, list(assigned))
+
+
+async def read_compacted(
+    settings: ServiceSettings,
+    registry: Registry,
+    topic: Topic,
+    account: str,
+    record_type: type[R],
+) -> dict[str, R]:
+    """Return the last record of each key of one account on a compacted topic.
+
+    Args:
+        settings: where Kafka is.
+        registry: where the schemas come from.
+        topic: a compacted topic, such as latest.
+        account: account key; only its partition is read, and only its keys kept.
+        record_type: type of the topic's values.
+
+    Returns:
+        Key → record, as of the moment of the call.
+
+    Raises:
+        RecordInvalid: a record of the account cannot be read.
+    """
+    name = topic.full_name(settings.topic_prefix)
+    consumer = _consumer(settings, None, name)
+    async for attempt in until_reachable("read_compacted"):
+        with attempt:
+            await consumer.start()
+    try:
+        tp = TopicPartition(name, partition_of(account, _partitions(consumer, name)))
+        consumer.unsubscribe()
+        consumer.assign([tp])
+        await consumer.seek_to_beginning(tp)
+        end = (await consumer.end_offsets([tp]))[tp]
+        values = await _last_values(consumer, tp, end, f"{account}|")
+    except KafkaError as error:
+        raise translate(error) from error
+    finally:
+        await consumer.stop()
+    return {
+        key: await _decode(registry, record_type, incoming)
+        for key, incoming in values.items()
+    }
+
+
+async def _last_values(
+    consumer: AIOKafkaConsumer, tp: TopicPartition, end: int, prefix: str
+) -> dict[str, Incoming]:
+    values: dict[str, Incoming] = {}
+    while await consumer.position(tp) < end:
+        fetched = await consumer.getmany(tp, timeout_ms=500)
+        for record in map(_incoming, fetched.get(tp, ())):
+            if record.key is None or not record.key.startswith(prefix):
+                continue
+            if record.value is None:
+                values.pop(record.key, None)
+            else:
+                values[record.key] = record
+    return values
+
+
+async def _decode(registry: Registry, record_type: type[R], incoming: Incoming) -> R:
+    place = f"{incoming.topic}[{incoming.partition}]@{incoming.offset}"
+    if incoming.value is None:
+        raise RecordInvalid(f"{place}: no value")
+    try:
+        schema = await registry.schema(schema_id_of(incoming.value))
+        return decode(record_type, incoming.value, schema)
+    except UndecodableError as error:
+        raise RecordInvalid(f"{place}: {error}") from error
+
+
+def _consumer(
+    settings: ServiceSettings, group: str | None, *names: str
+) -> AIOKafkaConsumer:
+    return AIOKafkaConsumer(
+        *names,
+        **client_options(settings),
+        group_id=group,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed",
+        max_partition_fetch_bytes=FETCH_BYTES_MAX,
+        session_timeout_ms=10_000,
+        heartbeat_interval_ms=3_000,
+        request_timeout_ms=30_000,
+    )
+
+
+def _partitions(consumer: AIOKafkaConsumer, name: str) -> int:
+    """Return how many partitions a topic has."""
+    partitions = consumer.partitions_for_topic(name)
+    if not partitions:
+        raise BusInterrupted(
+            f"no topic {name}: create it with `balancebus topics apply`"
+        )
+    return len(partitions)
+
+
+def _incoming(record: Any) -> Incoming:
+    key = None if record.key is None else record.key.decode("utf-8", "replace")
+    return Incoming(
+        record.topic,
+        record.partition,
+        record.offset,
+        key,
+        record.value,
+        record.timestamp,
+    )

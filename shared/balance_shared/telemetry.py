@@ -1,0 +1,135 @@
+"""Every metric of every service, declared once.
+
+Base units, bounded labels: venue, account, feed, kind, reason, topic; never an id.
+Ages are not exported: PromQL computes them from the timestamps.
+"""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_FEED = ("venue", "account", "feed")
+
+BUILD_INFO = Gauge(
+    "balancebus_build_info", "Always 1; says what runs here.", ("service", "version")
+)
+
+# Connectors
+CONNECTOR_STATE = Gauge(
+    "balancebus_connector_state",
+    "1 for the state that the feed is in, 0 for the others.",
+    (*_FEED, "state"),
+)
+LAST_MESSAGE = Gauge(
+    "balancebus_last_message_timestamp_seconds",
+    "When the last frame of any kind arrived, seconds since 1970.",
+    _FEED,
+)
+LAST_EVENT = Gauge(
+    "balancebus_last_event_timestamp_seconds",
+    "When the last frame that made events arrived, seconds since 1970.",
+    _FEED,
+)
+FRAMES_RECEIVED = Counter(
+    "balancebus_frames_received_total", "Frames and answers received.", _FEED
+)
+FRAMES_REJECTED = Counter(
+    "balancebus_frames_rejected_total",
+    "Frames not taken in: unreadable (with a dead letter) or told twice.",
+    (*_FEED, "reason"),
+)
+EVENTS_PUBLISHED = Counter(
+    "balancebus_events_published_total",
+    "Balance events that Kafka has acknowledged.",
+    (*_FEED, "kind"),
+)
+RECONNECTS = Counter(
+    "balancebus_reconnects_total",
+    "Connections given up, by reason.",
+    (*_FEED, "reason"),
+)
+SEQUENCE_GAPS = Counter(
+    "balancebus_sequence_gaps_total", "Gaps in the venue's numbering.", _FEED
+)
+ASSET_CLASHES = Counter(
+    "balancebus_asset_clashes_total",
+    "Balances that kept the venue's code because their key was taken.",
+    _FEED,
+)
+UNMAPPED_ASSETS = Counter(
+    "balancebus_unmapped_assets_total",
+    "Asset codes that no table knows, passed through as sent.",
+    _FEED,
+)
+UNKNOWN_WORDS = Counter(
+    "balancebus_unknown_words_total",
+    "Words of open sets that we do not know, passed through as sent.",
+    _FEED,
+)
+PICTURE_DIFFERENCES = Counter(
+    "balancebus_picture_differences_total",
+    "Picture rows whose total is not the sum of their wallets.",
+    _FEED,
+)
+PUBLISH_SECONDS = Histogram(
+    "balancebus_publish_seconds",
+    "From handing records to Kafka until it acknowledged them.",
+    _FEED,
+    buckets=_SECONDS,
+)
+VENUE_TO_BUS_SECONDS = Histogram(
+    "balancebus_venue_to_bus_seconds",
+    "From the venue's own time of an update until its frame was received.",
+    _FEED,
+    buckets=(*_SECONDS, 60, 300),
+)
+PUBLISH_QUEUE_FRAMES = Gauge(
+    "balancebus_publish_queue_frames",
+    "Frames received and not yet acknowledged by Kafka.",
+    _FEED,
+)
+
+# Consumers
+RECORDS_CONSUMED = Counter(
+    "balancebus_records_consumed_total", "Records read.", ("service", "topic")
+)
+RECORD_SECONDS = Histogram(
+    "balancebus_record_seconds",
+    "Time spent on one batch of records.",
+    ("service", "topic"),
+    buckets=_SECONDS,
+)
+CONSUMER_LAG_RECORDS = Gauge(
+    "balancebus_consumer_lag_records",
+    "Records on the topic that are not taken in yet.",
+    ("service", "topic", "partition"),
+)
+CONSUMER_LAG_SECONDS = Gauge(
+    "balancebus_consumer_lag_seconds",
+    "Age of the last record taken in, when it was taken in.",
+    ("service", "topic", "partition"),
+)
+DEAD_LETTERS = Counter(
+    "balancebus_dead_letters_total",
+    "Dead letters written.",
+    ("service", "reason"),
+)
+
+# The metrics service
+_BALANCE = ("venue", "account", "subaccount", "wallet", "asset")
+BALANCE_HELP = "Balance in units of the asset (a float: for graphs, not for books)."
+BALANCE = Gauge("balancebus_balance", BALANCE_HELP, _BALANCE)
+BALANCE_AVAILABLE = Gauge(
+    "balancebus_balance_available",
+    "Free part in units of the asset; no series while it is unknown.",
+    _BALANCE,
+)
+BALANCE_CHANGED = Gauge(
+    "balancebus_balance_changed_timestamp_seconds",
+    "When the balance last changed, seconds since 1970.",
+    _BALANCE,
+)
+BALANCE_CONFIRMED = Gauge(
+    "balancebus_balance_confirmed_timestamp_seconds",
+    "When the balance was last known right, seconds since 1970.",
+    _BALANCE,
+)
