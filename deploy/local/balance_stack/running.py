@@ -1,0 +1,141 @@
+"""Kafka, registry and PostgreSQL for a demo or a test run, from wherever they are."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from balance_stack.endpoints import Endpoints, named_endpoints
+from balance_stack.errors import StackRefused
+from balance_stack.ports import free_ports
+from balance_stack.stack import Stack
+
+
+@dataclass(frozen=True)
+class RunningStack:
+    """Parts that run, and who runs them.
+
+    Attributes:
+        endpoints: Where they can be reached.
+        local: The stack on this machine, or None if they run elsewhere: then nobody
+            here can kill and restart them.
+    """
+
+    endpoints: Endpoints
+    local: Stack | None = None
+
+    def kill(self, part: str) -> None:
+        """End one part as a crash would.
+
+        Args:
+            part: Such as ``kafka-1``, ``registry``, ``postgres``.
+
+        Raises:
+            StackRefused: If the parts run elsewhere, or there is no such part.
+        """
+        self._require_local().kill(part)
+
+    def start(self, part: str) -> None:
+        """Start a part again, with its data and at its address, and wait for it.
+
+        Args:
+            part: Such as ``kafka-1``, ``registry``, ``postgres``.
+
+        Raises:
+            StackRefused: If the parts run elsewhere, or there is no such part.
+            PartFailed: If it does not come up.
+        """
+        self._require_local().start(part)
+
+    def _require_local(self) -> Stack:
+        if self.local is None:
+            raise StackRefused(
+                "these parts were not started here, so they are not killed here: "
+                "unset the BALANCEBUS_* addresses, or start a local stack"
+            )
+        return self.local
+
+
+@contextmanager
+def running_stack(
+    directory: Path | None = None,
+    *,
+    brokers: int = 1,
+    environment: Mapping[str, str] | None = None,
+    docker: bool = True,
+    quiet: bool = False,
+) -> Iterator[RunningStack]:
+    """Use the parts that are there, or start some for as long as the block lasts.
+
+    In this order: the parts that the environment names (all three addresses; nothing
+    is started), containers where a Docker engine and the images are there already
+    (for one broker), processes on this machine, on free ports.
+
+    Args:
+        directory: Where a local stack lives; None for a temporary directory, deleted
+            at the end. In a named one the logs stay.
+        brokers: Number of Kafka brokers of a local stack.
+        environment: Environment variables; None for those of this process.
+        docker: Whether containers may be used.
+        quiet: Whether to show no progress while downloading.
+
+    Yields:
+        The running parts; each has answered.
+
+    Raises:
+        StackRefused: If the environment names some but not all parts.
+        DownloadFailed: If a program of the local stack cannot be fetched.
+        PartFailed: If a part does not come up.
+    """
+    named = named_endpoints(os.environ if environment is None else environment)
+    if named:
+        yield RunningStack(named)
+    elif docker and brokers == 1 and _docker_is_usable():
+        from balance_stack.docker import containers  # noqa: PLC0415 - heavy, optional
+
+        with containers() as endpoints:
+            yield RunningStack(endpoints)
+    else:
+        with local_stack(directory, brokers=brokers, quiet=quiet) as local:
+            yield RunningStack(local.endpoints, local)
+
+
+@contextmanager
+def local_stack(
+    directory: Path | None = None, *, brokers: int = 1, quiet: bool = False
+) -> Iterator[Stack]:
+    """Run a stack on this machine, on free ports, for as long as the block lasts.
+
+    Parts and data are gone after the block, or with this process if it is killed.
+
+    Args:
+        directory: Where it lives; None for a temporary directory.
+        brokers: Number of Kafka brokers.
+        quiet: Whether to show no progress while downloading.
+
+    Yields:
+        The stack, up.
+
+    Raises:
+        DownloadFailed: If a program cannot be fetched.
+        PartFailed: If a part does not come up; a temporary directory is kept then,
+            for its logs.
+    """
+    home = directory or Path(tempfile.mkdtemp(prefix="balance-bus-"))
+    stack = Stack(home, free_ports(brokers), ephemeral=True, quiet=quiet)
+    try:
+        stack.up()
+        yield stack
+    finally:
+        stack.down()
+    if directory is None:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def _docker_is_usable() -> bool:
+    from balance_stack.docker import is_usable  # noqa: PLC0415 - heavy, optional
+
+    return is_usable()
