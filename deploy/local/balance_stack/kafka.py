@@ -13,7 +13,7 @@ from balance_stack.errors import PartFailed
 from balance_stack.layout import Layout
 from balance_stack.ports import Ports
 from balance_stack.process import Part
-from balance_stack.programs import Programs
+from balance_stack.programs import SHORT_LIVED, Programs
 
 # 16 bytes in URL-safe Base64, as Kafka wants it. Fixed: nodes of one stack are told
 # from those of another by their ports and directories.
@@ -21,7 +21,7 @@ CLUSTER_ID = "balancebus-localstackA"
 
 _LOGGING = "log4j2.properties"
 _ANSWER_LIMIT_MS = 3000
-_HEAP = ("-Xms128m", "-Xmx512m", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20")
+_BROKER = ("-Xms128m", "-Xmx512m", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20")
 
 
 def kafka_part(index: int, layout: Layout, ports: Ports, programs: Programs) -> Part:
@@ -42,7 +42,11 @@ def kafka_part(index: int, layout: Layout, ports: Ports, programs: Programs) -> 
     return Part(
         name=name,
         address=address,
-        command=(*_java(layout, programs), "kafka.Kafka", str(configuration)),
+        command=(
+            *_java(layout, programs, _BROKER),
+            "kafka.Kafka",
+            str(configuration),
+        ),
         log=layout.log(name),
         pid_file=layout.pid_file(name),
         prepare=partial(_prepare, index, layout, ports, programs),
@@ -128,12 +132,14 @@ def properties(index: int, data: Path, ports: Ports) -> str:
     return "".join(f"{name}={value}\n" for name, value in settings.items())
 
 
-def _java(layout: Layout, programs: Programs) -> tuple[str, ...]:
+def _java(
+    layout: Layout, programs: Programs, options: tuple[str, ...]
+) -> tuple[str, ...]:
     classes = ":".join(str(jar) for jar in programs.kafka_jars)
     logging = layout.configuration(_LOGGING)
     return (
         str(programs.java),
-        *_HEAP,
+        *options,
         f"-Dlog4j2.configurationFile={logging}",
         "-cp",
         classes,
@@ -153,7 +159,7 @@ def _prepare(index: int, layout: Layout, ports: Ports, programs: Programs) -> No
 
 def _format(name: str, layout: Layout, configuration: Path, programs: Programs) -> None:
     command = (
-        *_java(layout, programs),
+        *_java(layout, programs, SHORT_LIVED),
         "kafka.tools.StorageTool",
         "format",
         "--cluster-id",

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import requests
 from jgo.maven import MavenContext, PythonResolver
+from rich.console import Console
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -37,6 +38,9 @@ from balance_stack.errors import DownloadFailed, StackError
 from balance_stack.lock import REGISTRY, Artifact, parse_coordinate, read_lock
 
 CACHE_VARIABLE = "STACK_CACHE_DIR"
+
+# Java options where a quick start is worth more than speed after minutes: half of both.
+SHORT_LIVED = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 
 _DOWNLOADS_AT_ONCE = 8
 _DOWNLOAD_ATTEMPTS = 4
@@ -116,6 +120,7 @@ def download_progress(*, quiet: bool = False) -> Progress:
         BarColumn(),
         DownloadColumn(),
         TransferSpeedColumn(),
+        console=Console(stderr=True),
         disable=quiet,
     )
 

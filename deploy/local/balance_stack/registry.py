@@ -13,7 +13,7 @@ from balance_stack.endpoints import REGISTRY_PATH
 from balance_stack.layout import Layout
 from balance_stack.ports import Ports
 from balance_stack.process import Part
-from balance_stack.programs import Programs
+from balance_stack.programs import SHORT_LIVED, Programs
 
 _ANSWER_LIMIT_S = 3
 
@@ -37,7 +37,7 @@ def registry_part(layout: Layout, ports: Ports, programs: Programs) -> Part:
         command=(
             str(programs.java),
             "-Xmx256m",
-            "-XX:+UseSerialGC",
+            *SHORT_LIVED,
             "-Dquarkus.http.host=127.0.0.1",
             f"-Dquarkus.http.port={ports.registry}",
             "-Dquarkus.http.access-log.enabled=false",

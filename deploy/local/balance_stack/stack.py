@@ -7,6 +7,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 import psutil  # type: ignore[import-untyped]
 
@@ -113,6 +114,15 @@ class Stack:
         nodes = range(1, len(self.ports.kafka) + 1)
         return (*(f"kafka-{node}" for node in nodes), "registry", "postgres")
 
+    def fetch(self) -> None:
+        """Fetch the programs that are missing, showing progress; ``up`` does it too.
+
+        Raises:
+            DownloadFailed: If a program cannot be fetched.
+        """
+        if self._programs is None:
+            self._programs = installed_programs(download_progress(quiet=self.quiet))
+
     def up(self) -> Endpoints:
         """Start every part that does not run, all at once, and wait for them.
 
@@ -213,14 +223,13 @@ class Stack:
                 raise
 
     def _describe(self, name: str) -> Part:
-        if self._programs is None:
-            self._programs = installed_programs(download_progress(quiet=self.quiet))
+        self.fetch()
+        programs = cast("Programs", self._programs)
         if name == "registry":
-            return registry_part(self.layout, self.ports, self._programs)
+            return registry_part(self.layout, self.ports, programs)
         if name == "postgres":
-            return postgres_part(self.layout, self.ports, self._programs)
-        index = self.parts.index(name)
-        return kafka_part(index, self.layout, self.ports, self._programs)
+            return postgres_part(self.layout, self.ports, programs)
+        return kafka_part(self.parts.index(name), self.layout, self.ports, programs)
 
     def _end_all(self) -> None:
         self._end_processes()
