@@ -1,4 +1,4 @@
-"""The command ``balancebus simulate VENUE``: run a stand-in venue until asked to stop."""
+"""The command ``balancebus simulate VENUE``: a stand-in venue until asked to stop."""
 
 import asyncio
 import json

@@ -4,6 +4,7 @@ Every figure of a stand-in venue passes through here: a result which would have 
 rounded raises, so that the truth that a test compares with is never an approximation.
 """
 
+import functools
 from datetime import UTC, datetime
 from decimal import (
     ROUND_DOWN,
@@ -22,6 +23,7 @@ EXACT = Context(prec=80, traps=[Inexact, InvalidOperation, Overflow])
 CUT = Context(prec=80, rounding=ROUND_DOWN, traps=[InvalidOperation, Overflow])
 
 
+@functools.lru_cache(maxsize=256)
 def unit(decimals: int) -> Decimal:
     """Return the smallest step of an asset with this many decimals: 4 gives 0.0001."""
     return Decimal(1).scaleb(-decimals, EXACT)
@@ -46,6 +48,11 @@ def plain(value: Decimal) -> str:
     return format(value, "f")
 
 
+@functools.lru_cache(maxsize=64)
+def _whole_second(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
+
+
 def rfc3339(at_us: int) -> str:
     """Write a time as ``2023-09-22T10:23:42.925034Z``.
 
@@ -53,5 +60,4 @@ def rfc3339(at_us: int) -> str:
         at_us: microseconds since 1970, UTC.
     """
     seconds, microseconds = divmod(at_us, MICROSECONDS)
-    moment = datetime.fromtimestamp(seconds, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{microseconds:06d}Z"
+    return f"{_whole_second(seconds)}.{microseconds:06d}Z"

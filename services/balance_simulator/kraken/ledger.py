@@ -87,11 +87,12 @@ class Ledger:
     Args:
         assets: the venue's assets, whose decimals are the scale of every figure.
         identifiers: the source of ledger ids.
-        lines_max: lines to remember; older ones are forgotten, their sums stay.
+        lines_max: lines to remember at least; older ones are forgotten, their sums
+            stay.
     """
 
     def __init__(
-        self, assets: AssetList, identifiers: Identifiers, lines_max: int = 1_000_000
+        self, assets: AssetList, identifiers: Identifiers, lines_max: int = 250_000
     ) -> None:
         self.assets = assets
         self.users: dict[str, User] = {}
@@ -122,10 +123,7 @@ class Ledger:
             LedgerError: when a figure has more decimals than its asset.
         """
         scaled = [self._at_asset_scale(entry) for entry in entries]
-        lines = [self._write(entry, at_us) for entry in scaled]
-        if len(self.lines) > 2 * self._lines_max:
-            del self.lines[: -self._lines_max]
-        return lines
+        return [self._write(entry, at_us) for entry in scaled]
 
     def _at_asset_scale(self, entry: Entry) -> Entry:
         decimals = self.assets.internal(entry.wallet.asset).decimals
@@ -139,24 +137,30 @@ class Ledger:
                 f"{entry.wallet.asset} has {decimals} decimals; "
                 f"amount {entry.amount}, fee {entry.fee} do not fit"
             ) from None
-        return entry._replace(amount=amount, fee=fee)
+        wallet, ref_id, kind, _, _, subtype, category = entry
+        return Entry(wallet, ref_id, kind, amount, fee, subtype, category)
 
     def _write(self, entry: Entry, at_us: int) -> LedgerLine:
         wallet = entry.wallet
         change = EXACT.subtract(entry.amount, entry.fee)
         balance = EXACT.add(self._wallets.get(wallet, ZERO), change)
-        account = (wallet.user, wallet.asset)
-        total = EXACT.add(self._totals.get(account, ZERO), change)
-        ledger_id = self._identifiers.ledger_id()
-        line = LedgerLine(ledger_id, at_us, entry, balance, total)
+        total = EXACT.add(self.total(wallet.user, wallet.asset), change)
+        line = LedgerLine(self._identifiers.ledger_id(), at_us, entry, balance, total)
+        self.record(line)
+        return line
+
+    def record(self, line: LedgerLine) -> None:
+        """Take over a line whose figures were worked out already, as they are."""
+        wallet = line.entry.wallet
         if wallet not in self._wallets:
             self._wallets_of[wallet.user].setdefault(wallet.asset, []).append(wallet)
-        self._wallets[wallet] = balance
-        self._totals[account] = total
+        self._wallets[wallet] = line.wallet_balance
+        self._totals[wallet.user, wallet.asset] = line.account_balance
         self.lines.append(line)
         self.lines_written += 1
-        self.last_ledger_id[wallet.user] = ledger_id
-        return line
+        self.last_ledger_id[wallet.user] = line.ledger_id
+        if len(self.lines) > 2 * self._lines_max:
+            del self.lines[: -self._lines_max]
 
     def balance(self, wallet: Wallet) -> Decimal:
         """Return what a wallet holds now; 0 when it was never used."""

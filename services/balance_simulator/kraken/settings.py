@@ -36,7 +36,7 @@ class KrakenSettings:
         connections_max: connection attempts in ten minutes before the handshake is
             refused with 429 (the real venue: about 150); None counts only.
         queue_max: frames that may wait for a slow reader before it is cut off.
-        lines_max: ledger lines to remember.
+        lines_max: ledger lines to remember at least (about 0.5 kB each).
     """
 
     host: str = "127.0.0.1"
@@ -59,4 +59,4 @@ class KrakenSettings:
     rate_decay: float = 0.33
     connections_max: int | None = None
     queue_max: int = 500_000
-    lines_max: int = 1_000_000
+    lines_max: int = 250_000

@@ -30,6 +30,16 @@ class Telling:
         for line in lines:
             self._publish_frame((line,))
 
+    def publish_row(self, line: LedgerLine, row: str) -> None:
+        """Tell about a line whose row is written already, for load traffic."""
+        for client, session in self._server.subscribed():
+            subscription = session.subscription
+            if subscription is None or not self._is_for(session, line):
+                continue
+            rows = self._rows(session, (line,)) if subscription.everyone else [row]
+            for text in session.tell(rows, Delivery.WHOLE):
+                client.send(text)
+
     def _publish_frame(self, lines: Sequence[LedgerLine]) -> None:
         subscribers = []
         for client, session in self._server.subscribed():

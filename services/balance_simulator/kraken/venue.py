@@ -37,6 +37,7 @@ from typing import Any, Self
 from balance_simulator.exact import plain, rfc3339
 from balance_simulator.kraken import operate
 from balance_simulator.kraken.ledger import Ledger, LedgerLine
+from balance_simulator.kraken.pulse import Pulse
 from balance_simulator.kraken.server import KrakenServer
 from balance_simulator.kraken.settings import KrakenSettings
 from balance_simulator.kraken.state import State, new_state
@@ -164,7 +165,10 @@ class KrakenVenue:
             "tokens_issued": self.state.tokens.issued,
             "invalid_nonces": keys.invalid_nonces,
             "rate_limit": {
-                name: {"counter": round(rate.level(now_us), 3), "peak": rate.peak}
+                name: {
+                    "counter": round(rate.level(now_us), 3),
+                    "peak": round(rate.peak, 3),
+                }
                 for name, rate in keys.rates.items()
             },
             "frames": dict(counted.frames),
@@ -191,7 +195,8 @@ class KrakenVenue:
 
         ``rate`` lines a second (0: as fast as possible), ``count`` lines in all,
         ``users`` ("masters", "all" or a list of ids), ``seed`` to begin again from a
-        seed, ``wait`` to pause while a reader is far behind, ``stop``.
+        seed, ``wait`` to pause while a reader is far behind, ``stop``; ``load`` makes
+        the cheapest frames there are (see ``pulse``) and meets no update faults.
         """
         if arguments.get("stop"):
             self.pace.stop()
@@ -212,6 +217,12 @@ class KrakenVenue:
         wait = bool(arguments.get("wait", False))
         together = bool(arguments.get("together", self.settings.together))
 
+        pulse = Pulse(self.state, users, self.settings.balance_scope)
+
+        def load(_wanted: int) -> int:
+            self.telling.publish_row(*pulse.step(self.clock()))
+            return 1
+
         def produce(wanted: int) -> int:
             drawn = self.state.traffic
             step = drawn.step if wanted > 1 else drawn.single
@@ -220,7 +231,7 @@ class KrakenVenue:
             return len(lines)
 
         self.pace.start(
-            produce,
+            load if arguments.get("load") else produce,
             float(arguments.get("rate", 0)),
             None if count is None else int(count),
             lambda: wait and self._crowded(),
