@@ -108,6 +108,11 @@ CONSUMER_LAG_SECONDS = Gauge(
     "Age of the last record taken in, when it was taken in.",
     ("service", "topic", "partition"),
 )
+RECORDS_GONE = Counter(
+    "balancebus_records_gone_total",
+    "Records that the topic no longer held when they were due: lost to retention.",
+    ("service", "topic"),
+)
 DEAD_LETTERS = Counter(
     "balancebus_dead_letters_total",
     "Dead letters written.",

@@ -1,11 +1,12 @@
 """Reading: batches of records by partition, in order; positions kept by the caller."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import IllegalStateError, KafkaError
 
 from balance_schemas.codec import UndecodableError, decode, schema_id_of
 from balance_schemas.keys import partition_of
@@ -151,15 +152,26 @@ class Consumer:
         return lags
 
     async def seek(self, positions: Positions) -> None:
-        """Read on from other positions, after a batch was not taken in."""
+        """Read on from other positions, after a batch was not taken in.
+
+        Partitions that a rebalance took away meanwhile are left out.
+        """
         consumer = self._running()
         for (topic, partition), offset in positions.items():
-            consumer.seek(TopicPartition(topic, partition), offset)
+            with suppress(IllegalStateError):
+                consumer.seek(TopicPartition(topic, partition), offset)
 
     async def end(self) -> Positions:
-        """Return the positions just after the last record of each partition."""
+        """Return the positions just after the last record of each partition.
+
+        Raises:
+            BusInterrupted: Kafka does not answer.
+        """
         consumer = self._running()
-        ends = await consumer.end_offsets(list(consumer.assignment()))
+        try:
+            ends = await consumer.end_offsets(list(consumer.assignment()))
+        except KafkaError as error:
+            raise translate(error) from error
         return {(tp.topic, tp.partition): offset for tp, offset in ends.items()}
 
     async def decode(self, record_type: type[R], incoming: Incoming) -> R:
