@@ -1,0 +1,1 @@
+"""The tables of storage, one file a step, applied by Alembic."""

@@ -1,0 +1,250 @@
+"""From records to rows: lines of PostgreSQL's COPY, and dead letters. No I/O."""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from balance_schemas.decimals import plain
+from balance_schemas.keys import account_key
+from balance_schemas.records import BalanceEvent, DeadLetter, Movement
+from balance_shared.errors import RecordInvalid
+from balance_shared.kafka import Incoming
+
+SERVICE = "storage"
+"""Name of this service in dead letters and metrics."""
+
+KEY_BYTES_MAX = 2000
+"""Longest event id or balance key; PostgreSQL cannot index more than about 2,700."""
+
+PAYLOAD_BYTES_MAX = 512 * 1024
+"""How much of an unreadable record goes into its dead letter."""
+
+_ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
+_SPECIAL = re.compile(r"[\\\t\n\r\0]")
+_NUL_IN_JSON = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+
+
+def _text(value: Any) -> str:
+    return str(value)
+
+
+def _time(value: datetime) -> str:
+    return value.isoformat()
+
+
+def _json(value: Any) -> str:
+    """Return JSON in which amounts are exact texts and times are ISO 8601."""
+    text = msgspec.json.encode(value, enc_hook=str).decode()
+    if _NUL_IN_JSON.search(text):
+        raise RecordInvalid("a text has a NUL character, which PostgreSQL cannot hold")
+    return text
+
+
+def _movements(movements: tuple[Movement, ...]) -> str:
+    if not movements:
+        return "[]"
+    return _json([_exact_texts(movement) for movement in movements])
+
+
+def _exact_texts(movement: Movement) -> dict[str, Any]:
+    return {
+        name: plain(value) if isinstance(value, Decimal) else value
+        for name, value in msgspec.structs.asdict(movement).items()
+    }
+
+
+_FIELDS: dict[str, Callable[[Any], str]] = {
+    "event_id": str,
+    "venue": str,
+    "account": str,
+    "subaccount": str,
+    "feed": str,
+    "wallet": str,
+    "wallet_id": str,
+    "nature": str,
+    "asset": str,
+    "venue_asset": str,
+    "asset_class": str,
+    "network": str,
+    "kind": str,
+    "balance": plain,
+    "available": plain,
+    "delta": plain,
+    "reported_balance": plain,
+    "balance_scope": str,
+    "movements": _movements,
+    "venue_time": _time,
+    "received_at": _time,
+    "epoch": _text,
+    "sequence": _text,
+    "snapshot_id": str,
+    "snapshot_index": _text,
+    "snapshot_size": _text,
+    "attributes": _json,
+}
+"""Every field of `BalanceEvent`, and how PostgreSQL reads it."""
+
+COLUMNS = (*_FIELDS, "balance_key", "topic", "topic_partition", "topic_offset")
+"""Columns of a row, in the order of `copy_line`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """An event and where its record lies.
+
+    Attributes:
+        event: the record.
+        topic: full name of its topic.
+        partition: partition of the topic.
+        offset: offset in the partition.
+    """
+
+    event: BalanceEvent
+    topic: str
+    partition: int
+    offset: int
+
+
+def copy_line(line: int, placed: Placed) -> str:
+    """Return one row for COPY: `line`, then the values of `COLUMNS`.
+
+    Args:
+        line: number of the row in its batch; rows of a partition are numbered in
+            topic order.
+        placed: the event.
+
+    Raises:
+        RecordInvalid: PostgreSQL could not hold it: a NUL character in a text, or an
+            event id or key over `KEY_BYTES_MAX`. Dead-letter it.
+    """
+    event = placed.event
+    key = event.key
+    _check_size("event_id", event.event_id)
+    _check_size("balance key", key)
+    values = [str(line)]
+    for name, convert in _FIELDS.items():
+        value = getattr(event, name)
+        values.append("\\N" if value is None else _escape(convert(value)))
+    values += (_escape(key), placed.topic, str(placed.partition), str(placed.offset))
+    return "\t".join(values) + "\n"
+
+
+def _check_size(name: str, text: str) -> None:
+    # Texts of one to four bytes a character: few are long enough to be encoded.
+    if len(text) * 4 > KEY_BYTES_MAX and len(text.encode()) > KEY_BYTES_MAX:
+        raise RecordInvalid(f"{name} is longer than {KEY_BYTES_MAX} bytes")
+
+
+def _escape(text: str) -> str:
+    if not _SPECIAL.search(text):
+        return text
+    if "\0" in text:
+        raise RecordInvalid("a text has a NUL character, which PostgreSQL cannot hold")
+    return text.translate(_ESCAPES)
+
+
+def dead_letter(incoming: Incoming, error: str, now: datetime) -> DeadLetter:
+    """Return the dead letter of a record that cannot be read or stored.
+
+    Args:
+        incoming: the record as it lies on the bus.
+        error: what was found, for people.
+        now: time of the finding, UTC.
+
+    Returns:
+        A dead letter that names the record's place; venue and account are taken from
+        the record's key where that has the form of a balance key.
+    """
+    venue, account = _owner(incoming.key)
+    value = incoming.value or b""
+    return DeadLetter(
+        venue=venue,
+        account=account,
+        service=SERVICE,
+        reason="invalid_record",
+        error=error,
+        source_topic=incoming.topic,
+        source_partition=incoming.partition,
+        source_offset=incoming.offset,
+        received_at=now,
+        payload=value[:PAYLOAD_BYTES_MAX],
+        payload_size=len(value),
+    )
+
+
+def _owner(key: str | None) -> tuple[str, str]:
+    """Return venue and account of a record's key, or empty texts."""
+    match (key or "").split("|"):
+        case [venue, account, *_] if venue and account:
+            return _decoded(venue), _decoded(account)
+    return "", ""
+
+
+def _decoded(part: str) -> str:
+    return part.replace("%7C", "|").replace("%2F", "/").replace("%25", "%")
+
+
+def account_of(letter: DeadLetter) -> str:
+    """Return the account key that decides a dead letter's partition."""
+    return letter.key or account_key("", "")
+
+
+Batch = dict[tuple[str, int], list[Incoming]]
+"""Records by (topic, partition), in topic order."""
+
+
+def due(batch: Batch, positions: dict[tuple[str, int], int]) -> Batch:
+    """Return the records of a batch that are not stored yet.
+
+    Args:
+        batch: as the consumer gave it.
+        positions: where each partition goes on; those without one are left out.
+
+    Returns:
+        What is at or after the position; partitions with nothing left are left out.
+    """
+    kept = {
+        place: [record for record in records if record.offset >= positions[place]]
+        for place, records in batch.items()
+        if place in positions
+    }
+    return {place: records for place, records in kept.items() if records}
+
+
+def after(batch: Batch) -> dict[tuple[str, int], int]:
+    """Return the position just after the last record of each partition."""
+    return {place: records[-1].offset + 1 for place, records in batch.items()}
+
+
+def missing(batch: Batch, positions: dict[tuple[str, int], int]) -> dict[str, int]:
+    """Return how many offsets of each topic were skipped before the batch's records.
+
+    Retention may delete what was not read in time; that must not pass unseen.
+    """
+    gone: dict[str, int] = {}
+    for place, records in batch.items():
+        count = records[0].offset - positions[place]
+        if count > 0:
+            gone[place[0]] = gone.get(place[0], 0) + count
+    return gone
+
+
+def copy_text(lines: Iterable[str]) -> bytes:
+    """Return the lines as one block of bytes for COPY."""
+    return "".join(lines).encode()
+
+
+def lags(
+    ends: dict[tuple[str, int], int], positions: dict[tuple[str, int], int]
+) -> Sequence[tuple[tuple[str, int], int]]:
+    """Return how many records of each partition are still to be stored."""
+    return [
+        (place, max(0, end - positions[place]))
+        for place, end in ends.items()
+        if place in positions
+    ]

@@ -1,0 +1,280 @@
+"""The service: reads events from Kafka and stores them, for ever.
+
+Theory of operation. Positions live in PostgreSQL, beside the rows that they stand for,
+and move in the same transaction; Kafka's own group offsets are not used. The group only
+shares the partitions among instances. During a rebalance two instances may hold the
+same partition for a moment: the one that commits second finds the position moved,
+rolls back, reads it again and goes on there. Dead letters are published before the
+position moves, so a crash in between repeats a letter but never loses one.
+
+Any fault of Kafka, registry or database ends the session (all connections) and a new
+one is begun after a back-off, from what the database says.
+"""
+
+import asyncio
+import time
+from collections.abc import Collection, Mapping
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+
+import structlog
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception_type,
+    wait_random_exponential,
+)
+
+from balance_schemas.records import BalanceEvent, DeadLetter
+from balance_schemas.topics import DEAD_LETTERS, EVENTS
+from balance_shared import telemetry
+from balance_shared.errors import BusInterrupted, PublishError, RecordInvalid
+from balance_shared.kafka import Consumer, Incoming, Producer, apply_topics
+from balance_shared.kafka.producer import outgoing
+from balance_shared.registry import Registry
+from balance_shared.service import Parts
+from balance_shared.settings import StorageSettings
+from balance_storage import rows
+from balance_storage.database import (
+    FAULTS,
+    Database,
+    Place,
+    PositionsMoved,
+    checked_dsn,
+    prepare,
+)
+
+BACK_OFF_S_MAX = 5.0
+"""Longest wait between two tries, in seconds."""
+
+REGISTRY_PATIENCE_S = 10.0
+"""How long a schema is asked for before the session is given up, in seconds."""
+
+LOOK_EVERY_S = 1.0
+"""How often Kafka is asked for the ends of the partitions, in seconds."""
+
+LOOK_S_MAX = 5.0
+"""How long Kafka may take to answer that before it counts as not ready."""
+
+log = structlog.get_logger(__name__)
+
+
+async def run(settings: StorageSettings, parts: Parts) -> None:
+    """Store events until cancelled.
+
+    Args:
+        settings: where Kafka, registry and PostgreSQL are.
+        parts: told about ``database`` and ``kafka``.
+
+    Raises:
+        SettingsError: the DSN cannot be read, or the tables cannot be used.
+        PublishError: Kafka refuses us, or the topic is shorter than what is stored.
+    """
+    parts.not_ready("database", "starting")
+    parts.not_ready("kafka", "starting")
+    dsn = checked_dsn(settings.postgres_dsn.get_secret_value())
+    async for attempt in _for_ever(parts):
+        with attempt:
+            before, after = await prepare(dsn)
+            if before != after:
+                log.info("database_migrated", before=before, after=after)
+    await apply_topics(settings, topics=[EVENTS, DEAD_LETTERS], correct=False)
+    async for attempt in _for_ever(parts):
+        with attempt:
+            await _session(settings, dsn, parts, attempt.retry_state)
+
+
+def _for_ever(parts: Parts) -> AsyncRetrying:
+    """Return the retry policy; it says which part is to blame and writes it down."""
+
+    def note(state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        part = "database" if isinstance(error, FAULTS) else "kafka"
+        parts.not_ready(part, f"{type(error).__name__}: {error}".strip())
+        log.warning("interrupted", part=part, error=repr(error))
+
+    return AsyncRetrying(
+        wait=wait_random_exponential(multiplier=0.2, max=BACK_OFF_S_MAX),
+        retry=retry_if_exception_type((*FAULTS, BusInterrupted)),
+        before_sleep=note,
+        reraise=True,
+    )
+
+
+async def _session(
+    settings: StorageSettings, dsn: str, parts: Parts, state: RetryCallState
+) -> None:
+    """Connect to everything and store until something fails."""
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(Database.connect(dsn))
+        parts.ready("database")
+        registry = await stack.enter_async_context(
+            Registry(settings.schema_registry_url, REGISTRY_PATIENCE_S)
+        )
+        producer = await stack.enter_async_context(
+            Producer(settings, registry, [DEAD_LETTERS])
+        )
+        storage = Storage(database, producer, parts)
+        consumer = Consumer(
+            settings,
+            registry,
+            [EVENTS],
+            group=f"{settings.topic_prefix}.storage",
+            positions=storage.assigned,
+        )
+        await stack.enter_async_context(consumer)
+        parts.ready("kafka")
+        state.attempt_number = 1  # connected: the next fault backs off from the start
+        await storage.run(consumer)
+
+
+class Storage:
+    """Stores what one consumer reads.
+
+    Args:
+        database: connected.
+        producer: for dead letters.
+        parts: told whether Kafka answers.
+    """
+
+    def __init__(self, database: Database, producer: Producer, parts: Parts) -> None:
+        self._database = database
+        self._producer = producer
+        self._parts = parts
+        self._positions: dict[Place, int] = {}
+        self._shown: set[Place] = set()
+
+    async def assigned(self, places: list[Place]) -> Mapping[Place, int]:
+        """Return where newly assigned partitions go on; called by the consumer.
+
+        If the database fails here, no position is known, and `run` asks again before
+        it stores anything.
+        """
+        self._positions.clear()
+        self._positions.update(await self._database.positions(places))
+        return dict(self._positions)
+
+    async def run(self, consumer: Consumer) -> None:
+        """Store batches for ever."""
+        looked_at = -LOOK_EVERY_S
+        async for batch in consumer.batches():
+            unknown = batch.keys() - self._positions.keys()
+            if unknown:
+                await self._go_back(consumer, unknown)
+            else:
+                await self._take(consumer, batch)
+            if time.monotonic() - looked_at >= LOOK_EVERY_S:
+                await self._look(consumer)
+                looked_at = time.monotonic()
+
+    async def _take(self, consumer: Consumer, batch: rows.Batch) -> None:
+        """Store the records of a batch that are not stored yet."""
+        due = rows.due(batch, self._positions)
+        if due != batch:
+            await self._check_ends(consumer)
+        if not due:
+            return
+        for topic, count in rows.missing(due, self._positions).items():
+            telemetry.RECORDS_GONE.labels(rows.SERVICE, topic).inc(count)
+            log.error("records_gone", topic=topic, count=count)
+        started = time.perf_counter()
+        try:
+            await self._store(consumer, due)
+        except PositionsMoved:
+            log.info("positions_moved", partitions=sorted(at for _, at in due))
+            await self._go_back(consumer, due.keys())
+            return
+        _count(due, time.perf_counter() - started)
+
+    async def _store(self, consumer: Consumer, batch: rows.Batch) -> None:
+        before, after = dict(self._positions), rows.after(batch)
+        lines, letters = await _read(consumer, batch)
+        await self._publish(letters)
+        await self._database.store(rows.copy_text(lines), before, after)
+        self._positions.update(after)
+
+    async def _publish(self, letters: list[DeadLetter]) -> None:
+        if not letters:
+            return
+        await self._producer.publish(
+            [
+                outgoing(
+                    DEAD_LETTERS,
+                    rows.account_of(letter),
+                    letter,
+                    int(letter.received_at.timestamp() * 1000),
+                )
+                for letter in letters
+            ]
+        )
+        for letter in letters:
+            telemetry.DEAD_LETTERS.labels(rows.SERVICE, letter.reason).inc()
+
+    async def _go_back(self, consumer: Consumer, places: Collection[Place]) -> None:
+        """Read on from what the database says."""
+        positions = await self._database.positions(places)
+        self._positions.update(positions)
+        await consumer.seek(positions)
+
+    async def _check_ends(self, consumer: Consumer) -> None:
+        """Refuse a topic that ends before what is stored of it: it was made anew.
+
+        Raises:
+            PublishError: its new records would be taken for stored ones.
+        """
+        for place, end in (await consumer.end()).items():
+            stored = self._positions.get(place, 0)
+            if end < stored:
+                raise PublishError(
+                    f"{place[0]}[{place[1]}] ends at {end}, but {stored} records of it "
+                    "are stored: the topic was made anew. Take a new TOPIC_PREFIX or "
+                    "a new database."
+                )
+
+    async def _look(self, consumer: Consumer) -> None:
+        """See whether Kafka answers, and how far behind we are."""
+        try:
+            async with asyncio.timeout(LOOK_S_MAX):
+                ends = dict(await consumer.end())
+        except (TimeoutError, BusInterrupted) as error:
+            self._parts.not_ready("kafka", f"no answer: {error}")
+            return
+        self._parts.ready("kafka")
+        self._show_lag(ends)
+
+    def _show_lag(self, ends: dict[Place, int]) -> None:
+        lags = dict(rows.lags(ends, self._positions))
+        for place in self._shown - lags.keys():
+            telemetry.CONSUMER_LAG_RECORDS.remove(rows.SERVICE, place[0], str(place[1]))
+        for (topic, partition), lag in lags.items():
+            labels = rows.SERVICE, topic, str(partition)
+            telemetry.CONSUMER_LAG_RECORDS.labels(*labels).set(lag)
+        self._shown = set(lags)
+
+
+async def _read(
+    consumer: Consumer, batch: rows.Batch
+) -> tuple[list[str], list[DeadLetter]]:
+    """Return the lines to store and the letters for what cannot be read."""
+    lines: list[str] = []
+    letters: list[DeadLetter] = []
+    for incoming in (record for records in batch.values() for record in records):
+        try:
+            event = await consumer.decode(BalanceEvent, incoming)
+            lines.append(rows.copy_line(len(lines), _placed(event, incoming)))
+        except RecordInvalid as error:
+            letters.append(rows.dead_letter(incoming, str(error), datetime.now(UTC)))
+    return lines, letters
+
+
+def _placed(event: BalanceEvent, incoming: Incoming) -> rows.Placed:
+    return rows.Placed(event, incoming.topic, incoming.partition, incoming.offset)
+
+
+def _count(batch: rows.Batch, seconds: float) -> None:
+    for (topic, partition), records in batch.items():
+        telemetry.RECORDS_CONSUMED.labels(rows.SERVICE, topic).inc(len(records))
+        telemetry.CONSUMER_LAG_SECONDS.labels(rows.SERVICE, topic, str(partition)).set(
+            max(0.0, time.time() - records[-1].time_ms / 1000)
+        )
+    telemetry.RECORD_SECONDS.labels(rows.SERVICE, topic).observe(seconds)
