@@ -140,10 +140,18 @@ def find(pid_file: Path) -> psutil.Process | None:
     try:
         known = json.loads(pid_file.read_text())
         process = psutil.Process(known["pid"])
-        alive = process.status() != psutil.STATUS_ZOMBIE
-        return process if alive and process.cmdline() == known["command"] else None
-    except (FileNotFoundError, psutil.Error):
+        return process if _is_ours(process, known["command"]) else None
+    except (FileNotFoundError, psutil.NoSuchProcess):
         return None
+
+
+def _is_ours(process: psutil.Process, command: list[str]) -> bool:
+    # The pid of a child that was not reaped yet cannot be in use again. This comes
+    # first because a command line reads as empty for a moment after the start.
+    if child := _children.get(process.pid):
+        return child.poll() is None
+    alive = process.status() != psutil.STATUS_ZOMBIE
+    return bool(alive and process.cmdline() == command)
 
 
 def end(pid_file: Path, by: signal.Signals, limit_s: float) -> None:
@@ -164,7 +172,7 @@ def end(pid_file: Path, by: signal.Signals, limit_s: float) -> None:
         for member in alive:
             _signal(member, signal.SIGKILL)
         psutil.wait_procs(alive, timeout=limit_s)
-        _reap(process.pid)
+    _reap()
     pid_file.unlink(missing_ok=True)
 
 
@@ -182,9 +190,10 @@ def _signal(process: psutil.Process, number: signal.Signals) -> None:
         return
 
 
-def _reap(pid: int) -> None:
-    if child := _children.pop(pid, None):
-        child.wait()
+def _reap() -> None:
+    ended = [pid for pid, child in _children.items() if child.poll() is not None]
+    for pid in ended:
+        _children.pop(pid, None)
 
 
 def await_ready(part: Part, limit_s: float = READY_LIMIT_S) -> None:

@@ -1,0 +1,143 @@
+"""Starting, finding and ending processes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from balance_stack.errors import PartFailed
+from balance_stack.process import Part, await_ready, end, find, record, start
+
+FOREVER = "import sys; print('ready', flush=True); sys.stdin = None\nimport signal\n"
+PAUSE = FOREVER + "signal.pause()"
+STUBBORN = FOREVER + "signal.signal(15, signal.SIG_IGN)\nwhile True: signal.pause()"
+
+
+@pytest.fixture
+def make_part(tmp_path: Path) -> Iterator[Callable[[str], Part]]:
+    """Give parts that run a Python text, ended after the test."""
+    pid_file = tmp_path / "part.pid"
+
+    def make(text: str) -> Part:
+        log = tmp_path / "part.log"
+
+        def check() -> None:
+            if "ready" not in log.read_text():
+                raise ConnectionError("nothing printed yet")
+
+        return Part(
+            name="part",
+            address="nowhere",
+            command=(sys.executable, "-c", text),
+            log=log,
+            pid_file=pid_file,
+            prepare=lambda: None,
+            check=check,
+        )
+
+    yield make
+    end(pid_file, signal.SIGKILL, 5)
+
+
+def test_a_started_part_is_found_until_it_is_ended(
+    make_part: Callable[[str], Part],
+) -> None:
+    """The pid file leads to the process, and goes away with it."""
+    part = make_part(PAUSE)
+    start(part)
+    await_ready(part, 10)
+    process = find(part.pid_file)
+    assert process is not None
+    end(part.pid_file, signal.SIGTERM, 5)
+    assert not psutil.pid_exists(process.pid)
+    assert not part.pid_file.exists()
+
+
+def test_starting_twice_starts_once(make_part: Callable[[str], Part]) -> None:
+    """A part that runs is left alone."""
+    part = make_part(PAUSE)
+    start(part)
+    before = part.pid_file.read_text()
+    start(part)
+    assert before == part.pid_file.read_text()
+
+
+def test_a_part_that_ignores_sigterm_is_killed(
+    make_part: Callable[[str], Part],
+) -> None:
+    """Patience ends with SIGKILL."""
+    part = make_part(STUBBORN)
+    start(part)
+    await_ready(part, 10)
+    end(part.pid_file, signal.SIGTERM, 0.2)
+    assert find(part.pid_file) is None
+
+
+def test_children_end_with_their_parent(
+    make_part: Callable[[str], Part], tmp_path: Path
+) -> None:
+    """SIGKILL reaches children that lead sessions of their own."""
+    child = f"import subprocess, sys; p = subprocess.Popen([sys.executable, '-c', {PAUSE!r}], start_new_session=True); open({str(tmp_path / 'child')!r}, 'w').write(str(p.pid)); p.wait()"  # noqa: E501
+    part = make_part(child)
+    start(part)
+    await_ready(part, 10)
+    pid = int((tmp_path / "child").read_text())
+    end(part.pid_file, signal.SIGKILL, 5)
+    assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == "zombie"
+
+
+def test_a_pid_in_use_by_another_is_not_ours(tmp_path: Path) -> None:
+    """A stale pid file whose pid runs something else leads nowhere, and is safe."""
+    pid_file = tmp_path / "part.pid"
+    record(pid_file, os.getpid(), ["java", "kafka.Kafka"])
+    assert find(pid_file) is None
+    end(pid_file, signal.SIGKILL, 1)
+    assert not pid_file.exists()
+
+
+def test_a_pid_that_is_gone_is_not_ours(tmp_path: Path) -> None:
+    """A stale pid file whose pid nobody has leads nowhere."""
+    command = [sys.executable, "-c", ""]
+    done = subprocess.Popen(command)  # noqa: S603 - our own command
+    done.wait()
+    record(tmp_path / "part.pid", done.pid, command)
+    assert json.loads((tmp_path / "part.pid").read_text())["pid"] == done.pid
+    assert find(tmp_path / "part.pid") is None
+
+
+def test_a_part_that_ends_at_once_shows_its_log(
+    make_part: Callable[[str], Part],
+) -> None:
+    """The error repeats the last lines that the part printed."""
+    part = make_part("raise SystemExit('no space left')")
+    start(part)
+    with pytest.raises(PartFailed, match="no space left"):
+        await_ready(part, 10)
+
+
+def test_a_part_that_never_answers_is_given_up(
+    make_part: Callable[[str], Part],
+) -> None:
+    """The error names the limit and what the last check met."""
+    part = make_part("import signal; signal.pause()")
+    start(part)
+    with pytest.raises(PartFailed, match=r"within 0 s.*nothing printed yet"):
+        await_ready(part, 0.2)
+
+
+def test_a_program_that_cannot_be_run_is_named(
+    make_part: Callable[[str], Part], tmp_path: Path
+) -> None:
+    """A missing program is one clear error."""
+    part = make_part("")
+    absent = Part(
+        **{**vars(part), "command": (str(tmp_path / "absent"),)},
+    )
+    with pytest.raises(PartFailed, match=r"part could not be started.*absent"):
+        start(absent)
