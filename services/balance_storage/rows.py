@@ -1,10 +1,11 @@
 """From records to rows: lines of PostgreSQL's COPY, and dead letters. No I/O."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -24,73 +25,52 @@ KEY_BYTES_MAX = 2000
 PAYLOAD_BYTES_MAX = 512 * 1024
 """How much of an unreadable record goes into its dead letter."""
 
+TEXTS = (
+    "event_id",
+    "venue",
+    "account",
+    "subaccount",
+    "feed",
+    "wallet",
+    "wallet_id",
+    "nature",
+    "asset",
+    "venue_asset",
+    "asset_class",
+    "network",
+    "kind",
+    "balance_scope",
+)
+"""Fields of `BalanceEvent` that are texts, never null."""
+
+COLUMNS = (
+    *TEXTS,
+    "balance_key",
+    "snapshot_id",
+    "attributes",
+    "movements",
+    "balance",
+    "available",
+    "delta",
+    "reported_balance",
+    "venue_time",
+    "received_at",
+    "epoch",
+    "sequence",
+    "snapshot_index",
+    "snapshot_size",
+    "topic",
+    "topic_partition",
+    "topic_offset",
+)
+"""Columns of a row, in the order of `copy_line`."""
+
+_NULL = "\\N"
 _ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 _SPECIAL = re.compile(r"[\\\t\n\r\0]")
 _NUL_IN_JSON = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
-
-
-def _text(value: Any) -> str:
-    return str(value)
-
-
-def _time(value: datetime) -> str:
-    return value.isoformat()
-
-
-def _json(value: Any) -> str:
-    """Return JSON in which amounts are exact texts and times are ISO 8601."""
-    text = msgspec.json.encode(value, enc_hook=str).decode()
-    if _NUL_IN_JSON.search(text):
-        raise RecordInvalid("a text has a NUL character, which PostgreSQL cannot hold")
-    return text
-
-
-def _movements(movements: tuple[Movement, ...]) -> str:
-    if not movements:
-        return "[]"
-    return _json([_exact_texts(movement) for movement in movements])
-
-
-def _exact_texts(movement: Movement) -> dict[str, Any]:
-    return {
-        name: plain(value) if isinstance(value, Decimal) else value
-        for name, value in msgspec.structs.asdict(movement).items()
-    }
-
-
-_FIELDS: dict[str, Callable[[Any], str]] = {
-    "event_id": str,
-    "venue": str,
-    "account": str,
-    "subaccount": str,
-    "feed": str,
-    "wallet": str,
-    "wallet_id": str,
-    "nature": str,
-    "asset": str,
-    "venue_asset": str,
-    "asset_class": str,
-    "network": str,
-    "kind": str,
-    "balance": plain,
-    "available": plain,
-    "delta": plain,
-    "reported_balance": plain,
-    "balance_scope": str,
-    "movements": _movements,
-    "venue_time": _time,
-    "received_at": _time,
-    "epoch": _text,
-    "sequence": _text,
-    "snapshot_id": str,
-    "snapshot_index": _text,
-    "snapshot_size": _text,
-    "attributes": _json,
-}
-"""Every field of `BalanceEvent`, and how PostgreSQL reads it."""
-
-COLUMNS = (*_FIELDS, "balance_key", "topic", "topic_partition", "topic_offset")
-"""Columns of a row, in the order of `copy_line`."""
+_NUL = "a text has a NUL character, which PostgreSQL cannot hold"
+_texts_of = attrgetter(*TEXTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,29 +103,77 @@ def copy_line(line: int, placed: Placed) -> str:
             event id or key over `KEY_BYTES_MAX`. Dead-letter it.
     """
     event = placed.event
-    key = event.key
-    _check_size("event_id", event.event_id)
-    _check_size("balance key", key)
-    values = [str(line)]
-    for name, convert in _FIELDS.items():
-        value = getattr(event, name)
-        values.append("\\N" if value is None else _escape(convert(value)))
-    values += (_escape(key), placed.topic, str(placed.partition), str(placed.offset))
+    values = (
+        str(line),
+        *_escaped(_texts(event)),
+        *map(_amount, (event.balance, event.available)),
+        *map(_amount, (event.delta, event.reported_balance)),
+        _NULL if event.venue_time is None else event.venue_time.isoformat(),
+        event.received_at.isoformat(),
+        str(event.epoch),
+        *map(_number, (event.sequence, event.snapshot_index, event.snapshot_size)),
+        placed.topic,
+        str(placed.partition),
+        str(placed.offset),
+    )
     return "\t".join(values) + "\n"
 
 
+def _texts(event: BalanceEvent) -> list[str | None]:
+    """Return the values of a row that are texts or JSON."""
+    key = event.key
+    _check_size("event_id", event.event_id)
+    _check_size("balance key", key)
+    attributes, movements = _attributes(event.attributes), _movements(event.movements)
+    return [*_texts_of(event), key, event.snapshot_id, attributes, movements]
+
+
 def _check_size(name: str, text: str) -> None:
-    # Texts of one to four bytes a character: few are long enough to be encoded.
+    # A character is four bytes at most: few texts are long enough to be encoded.
     if len(text) * 4 > KEY_BYTES_MAX and len(text.encode()) > KEY_BYTES_MAX:
         raise RecordInvalid(f"{name} is longer than {KEY_BYTES_MAX} bytes")
 
 
-def _escape(text: str) -> str:
-    if not _SPECIAL.search(text):
-        return text
-    if "\0" in text:
-        raise RecordInvalid("a text has a NUL character, which PostgreSQL cannot hold")
-    return text.translate(_ESCAPES)
+def _escaped(texts: list[str | None]) -> list[str]:
+    """Return texts as COPY reads them; most have nothing to escape."""
+    known = [text for text in texts if text is not None]
+    if not _SPECIAL.search("".join(known)):
+        return [_NULL if text is None else text for text in texts]
+    if any("\0" in text for text in known):
+        raise RecordInvalid(_NUL)
+    return [_NULL if text is None else text.translate(_ESCAPES) for text in texts]
+
+
+def _amount(amount: Decimal | None) -> str:
+    return _NULL if amount is None else plain(amount)
+
+
+def _number(number: int | None) -> str:
+    return _NULL if number is None else str(number)
+
+
+def _attributes(attributes: dict[str, str]) -> str:
+    return _json(attributes) if attributes else "{}"
+
+
+def _movements(movements: tuple[Movement, ...]) -> str:
+    """Return JSON in which amounts are exact texts and times are ISO 8601."""
+    return _json([_exact(movement) for movement in movements]) if movements else "[]"
+
+
+def _exact(movement: Movement) -> dict[str, Any]:
+    fields = msgspec.structs.asdict(movement)
+    for name in ("amount", "fee", "change"):
+        if fields[name] is not None:
+            fields[name] = plain(fields[name])
+    return fields
+
+
+def _json(value: Any) -> str:
+    text = msgspec.json.encode(value).decode()
+    if "\\u0000" in text and _NUL_IN_JSON.search(text):
+        raise RecordInvalid(_NUL)
+    return text
 
 
 def dead_letter(incoming: Incoming, error: str, now: datetime) -> DeadLetter:

@@ -116,6 +116,8 @@ WHERE known.topic = place.topic AND known.topic_partition = place.topic_partitio
 
 SESSION = """
 SET lock_timeout = '10s';
-SET idle_in_transaction_session_timeout = '30s'
+SET idle_in_transaction_session_timeout = '30s';
+SET enable_nestloop = off
 """
-"""Ends the transaction of an instance that was stopped in the middle of it."""
+"""Ends the transaction of an instance that was stopped in the middle of it, and keeps
+the planner, which knows nothing about a temporary table, from quadratic plans."""
