@@ -8,7 +8,8 @@
     │   ├── VenueUnavailable     passes; maybe after a time     back off, connect again
     │   ├── VenueRefused         credentials or request, final  exit 3
     │   ├── FrameInvalid         a frame that cannot be read    dead letter, new picture
-    │   └── SequenceGap          we missed something            new picture
+    │   └── PictureNeeded        the balances are in doubt      new picture
+    │       └── SequenceGap      we missed something            new picture
     ├── BusInterrupted           the bus failed us, passes      new picture when back
     ├── PublishError             the bus is lost for good       exit 4
     └── RecordInvalid            a consumer cannot read it      dead letter, go on
@@ -43,6 +44,7 @@ class VenueUnavailable(VenueError):  # noqa: N818 — says what is, as asyncio d
         retry_after_s: seconds to wait at least before the next try; 0 if it did not
             say.
         maintenance: the venue says that it is being maintained.
+        fresh_nonce: the nonce was not accepted: try once more with a new one.
     """
 
     def __init__(
@@ -51,11 +53,13 @@ class VenueUnavailable(VenueError):  # noqa: N818 — says what is, as asyncio d
         *,
         retry_after_s: float = 0.0,
         maintenance: bool = False,
+        fresh_nonce: bool = False,
     ) -> None:
         """Keep what the venue said about when to come back."""
-        super().__init__(message or "The venue cannot serve us now.")
+        super().__init__(message)
         self.retry_after_s = retry_after_s
         self.maintenance = maintenance
+        self.fresh_nonce = fresh_nonce
 
 
 class VenueRefused(VenueError):  # noqa: N818
@@ -63,10 +67,28 @@ class VenueRefused(VenueError):  # noqa: N818
 
 
 class FrameInvalid(VenueError):  # noqa: N818
-    """A frame cannot be read.
+    """A frame, or some balances in it, cannot be read.
 
     Attributes:
         reason: short code for metrics and dead letters, such as ``invalid_json``.
+        names: the balances that cannot be read, as the venue names them; empty where
+            not even that is known.
+    """
+
+    def __init__(
+        self, reason: str, message: str, names: frozenset[str] = frozenset()
+    ) -> None:
+        """Keep the code apart from what was found."""
+        super().__init__(message)
+        self.reason = reason
+        self.names = names
+
+
+class PictureNeeded(VenueError):  # noqa: N818
+    """The balances are in doubt until a new picture is in.
+
+    Attributes:
+        reason: short code for metrics, such as ``scope_unknown`` or ``silence``.
     """
 
     def __init__(self, reason: str, message: str) -> None:
@@ -75,8 +97,12 @@ class FrameInvalid(VenueError):  # noqa: N818
         self.reason = reason
 
 
-class SequenceGap(VenueError):  # noqa: N818
+class SequenceGap(PictureNeeded):
     """Frames of the venue are missing."""
+
+    def __init__(self, message: str) -> None:
+        """Say which numbers were expected and found."""
+        super().__init__("sequence_gap", message)
 
 
 class BusInterrupted(BalanceBusError):  # noqa: N818
@@ -119,6 +145,7 @@ _VERDICTS: dict[type[BalanceBusError], Verdict] = {
     VenueUnavailable: Verdict.RETRY,
     VenueRefused: Verdict.STOP,
     FrameInvalid: Verdict.RESUBSCRIBE,
+    PictureNeeded: Verdict.RESUBSCRIBE,
     SequenceGap: Verdict.RESUBSCRIBE,
     BusInterrupted: Verdict.RESUBSCRIBE,
     PublishError: Verdict.STOP,

@@ -78,7 +78,7 @@ PUBLISH_SECONDS = Histogram(
 )
 VENUE_TO_BUS_SECONDS = Histogram(
     "balancebus_venue_to_bus_seconds",
-    "From the venue's own time of an update until its frame was received.",
+    "From the venue's own time of an update until Kafka acknowledged it.",
     _FEED,
     buckets=(*_SECONDS, 60, 300),
 )
@@ -113,6 +113,11 @@ RECORDS_GONE = Counter(
     "Records that the topic no longer held when they were due: lost to retention.",
     ("service", "topic"),
 )
+RECORDS_REJECTED = Counter(
+    "balancebus_records_rejected_total",
+    "Records that could not be read, by services that write no dead letters.",
+    ("service", "topic"),
+)
 DEAD_LETTERS = Counter(
     "balancebus_dead_letters_total",
     "Dead letters written.",
@@ -137,4 +142,9 @@ BALANCE_CONFIRMED = Gauge(
     "balancebus_balance_confirmed_timestamp_seconds",
     "When the balance was last known right, seconds since 1970.",
     _BALANCE,
+)
+BALANCES_NOT_EXPORTED = Gauge(
+    "balancebus_balances_not_exported",
+    "Balances without series, as METRICS_ASSETS does not name their asset.",
+    ("venue", "account", "asset"),
 )

@@ -3,12 +3,14 @@
 from balance_shared.kafka.admin import apply_topics
 from balance_shared.kafka.consumer import Consumer, Incoming, read_compacted
 from balance_shared.kafka.producer import Outgoing, Producer
+from balance_shared.kafka.watch import Watch
 
 __all__ = [
     "Consumer",
     "Incoming",
     "Outgoing",
     "Producer",
+    "Watch",
     "apply_topics",
     "read_compacted",
 ]

@@ -141,14 +141,19 @@ class Consumer:
             }
 
     async def lag(self) -> dict[tuple[str, int], int]:
-        """Return how many records of each assigned partition are not read yet."""
+        """Return how many records of each assigned partition are not read yet.
+
+        Partitions of which nothing was fetched yet are left out.
+        """
         consumer = self._running()
         lags = {}
         for tp in consumer.assignment():
-            end = consumer.highwater(tp)
-            if end is not None:
-                position = await consumer.position(tp)
-                lags[tp.topic, tp.partition] = max(0, end - position)
+            with suppress(IllegalStateError):  # a rebalance took it away just now
+                known = tp in consumer.assignment()
+                end = consumer.highwater(tp) if known else None
+                if end is not None:
+                    position = await consumer.position(tp)
+                    lags[tp.topic, tp.partition] = max(0, end - position)
         return lags
 
     async def seek(self, positions: Positions) -> None:

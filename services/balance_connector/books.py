@@ -1,0 +1,366 @@
+"""What one account holds, as told so far, and the events that tell it further.
+
+`Books` turns what a venue's protocol has read into `BalanceEvent` records: event ids,
+keys, natures, places in a picture, explicit zeros for balances that vanished. It is
+pure and venue-neutral. Two balances of a venue never share a key: where their canonical
+names would make them, the later one keeps the venue's code as its asset.
+"""
+
+from collections.abc import Collection, Iterator, MutableMapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from decimal import Decimal
+from typing import NamedTuple
+
+from balance_schemas.decimals import ZERO, subtract
+from balance_schemas.keys import account_key, balance_key, encode_part
+from balance_schemas.records import BalanceEvent, Movement
+
+_LIABILITIES = frozenset({"payable", "collateral_deficiency"})
+_ASSETS = frozenset(
+    {
+        "spot",
+        "margin",
+        "funding",
+        "derivatives",
+        "earn",
+        "hold",
+        "collateral",
+        "staked",
+    }
+)
+
+
+def nature_of(wallet: str, wallet_id: str) -> str:
+    """Return what a wallet's balance may be summed with; see ``BalanceEvent.nature``.
+
+    An unspecified wallet that the venue did not name is an asset; one with a name that
+    we do not know is unknown.
+    """
+    if wallet in _LIABILITIES:
+        return "liability"
+    if wallet == "receivable":
+        return "claim"
+    if wallet in _ASSETS or (wallet, wallet_id) == ("unspecified", ""):
+        return "asset"
+    return "unknown"
+
+
+Place = tuple[str, int, int] | tuple[None, None, None]
+"""Picture that an event is part of, its place there and the picture's size."""
+
+NO_PLACE: Place = (None, None, None)
+
+
+class Pocket(NamedTuple):
+    """Which balance it is: the fields of an event that never change for a key."""
+
+    subaccount: str
+    wallet: str
+    wallet_id: str
+    asset: str
+    venue_asset: str
+    asset_class: str = "currency"
+    network: str = ""
+
+
+class Holding(NamedTuple):
+    """One balance as last told."""
+
+    pocket: Pocket
+    balance: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One account at one venue.
+
+    Attributes:
+        venue: name of the venue.
+        alias: our name of the account.
+    """
+
+    venue: str
+    alias: str
+
+    @property
+    def key(self) -> str:
+        """The account key."""
+        return account_key(self.venue, self.alias)
+
+
+Known = MutableMapping[str, Holding]
+"""Balance key → holding: all balances that readers of the bus believe in."""
+
+
+def known_from(latest: Collection[BalanceEvent]) -> dict[str, Holding]:
+    """Return what readers of the bus believe in, from the records of ``latest``.
+
+    Balances that are ``absent`` already are left out: nobody believes in them.
+    """
+    return {
+        event.key: Holding(
+            Pocket(
+                event.subaccount,
+                event.wallet,
+                event.wallet_id,
+                event.asset,
+                event.venue_asset,
+                event.asset_class,
+                event.network,
+            ),
+            event.balance,
+        )
+        for event in latest
+        if event.kind != "absent"
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """One balance as a venue told it.
+
+    Attributes:
+        pocket: which balance.
+        balance: of the wallet, after the event, in units of the asset.
+        available: free part, None where not told.
+        delta: net change, None where not told.
+        reported: the venue's figure verbatim.
+        scope: what that figure covers: wallet, account or unknown.
+        venue_id: the venue's own id of the fact, if it has one.
+        venue_time: when the venue says it happened.
+        movements: ledger lines behind it.
+        attributes: whatever else was told.
+    """
+
+    pocket: Pocket
+    balance: Decimal
+    available: Decimal | None = None
+    delta: Decimal | None = None
+    reported: Decimal | None = None
+    scope: str = "wallet"
+    venue_id: str | None = None
+    venue_time: datetime | None = None
+    movements: tuple[Movement, ...] = ()
+    attributes: dict[str, str] = field(default_factory=dict)
+
+
+class Told(NamedTuple):
+    """When and where something was told.
+
+    Attributes:
+        received_at: arrival of the frame or answer.
+        sequence: the venue's number, or the number of the poll; None if there is none.
+        place: what names the frame in ids: the sequence, else ``f<frame number>``.
+    """
+
+    received_at: datetime
+    sequence: int | None
+    place: str
+
+
+class Books:
+    """Makes the events of one feed's epoch; changes `known` as it tells them.
+
+    Args:
+        account: whose balances.
+        feed: ws or rest.
+        epoch: microseconds since 1970; greater than every epoch before.
+        known: what readers believe in. It outlives the epoch.
+    """
+
+    def __init__(self, account: Account, feed: str, epoch: int, known: Known) -> None:
+        self.account = account
+        self.feed = feed
+        self.epoch = epoch
+        self.known = known
+        self.clashes = 0
+        self._codes: dict[str, str] = {}
+        self._prefix = account.key
+
+    def key(self, pocket: Pocket) -> str:
+        """Return the balance key of a pocket."""
+        return balance_key(
+            self.account.venue,
+            self.account.alias,
+            pocket.subaccount,
+            pocket.wallet,
+            pocket.wallet_id,
+            pocket.asset,
+        )
+
+    def update(self, observed: Observed, told: Told, position: int) -> BalanceEvent:
+        """Return the event of one balance that changed.
+
+        Args:
+            observed: what was told.
+            told: when and where.
+            position: place of the fact in its frame, from 0.
+        """
+        observed = self._unclashed(observed)
+        return self._event(observed, told, "update", self._id(observed, told, position))
+
+    def picture(
+        self,
+        rows: Sequence[Observed],
+        told: Told,
+        *,
+        spared: Collection[tuple[str, str]] | None = (),
+    ) -> Iterator[BalanceEvent]:
+        """Return the events of a full picture: all rows, then what has vanished.
+
+        Args:
+            rows: every balance in the picture, each once.
+            told: when and where.
+            spared: (subaccount, asset or venue_asset) pairs that could not be read:
+                their balances are neither changed nor absent. None spares all.
+        """
+        rows = self._without_clashes(rows)
+        return self._picture(rows, self._gone(rows, spared), told)
+
+    def changes(
+        self,
+        rows: Sequence[Observed],
+        told: Told,
+        *,
+        spared: Collection[tuple[str, str]] | None = (),
+    ) -> Iterator[BalanceEvent]:
+        """Return the events of a later full answer of a feed that has no updates.
+
+        What changed is an update whose delta is new less old; what vanished is absent.
+        Arguments as of `picture`.
+        """
+        rows = self._without_clashes(rows)
+        gone = self._gone(rows, spared)
+        position = 0
+        for row in rows:
+            held = self.known.get(self.key(row.pocket))
+            if held is not None and held.balance == row.balance:
+                continue
+            old = held.balance if held else ZERO
+            changed = replace(row, delta=subtract(row.balance, old))
+            event_id = self._positional_id(told, position)
+            yield self._event(changed, told, "update", event_id)
+            position += 1
+        for place, pocket in enumerate(gone, start=position):
+            held = self.known.get(self.key(pocket))
+            delta = subtract(ZERO, held.balance) if held else None
+            yield self._absent(Observed(pocket, ZERO, delta=delta), told, place)
+
+    def _gone(
+        self, rows: Sequence[Observed], spared: Collection[tuple[str, str]] | None
+    ) -> list[Pocket]:
+        named = {self.key(row.pocket) for row in rows}
+        return [
+            holding.pocket
+            for key, holding in self.known.items()
+            if key not in named and not _is_spared(holding.pocket, spared)
+        ]
+
+    def _absent(
+        self, observed: Observed, told: Told, position: int, place: Place = NO_PLACE
+    ) -> BalanceEvent:
+        event_id = self._positional_id(told, position)
+        event = self._event(observed, told, "absent", event_id, place)
+        self.known.pop(event.key, None)
+        return event
+
+    def _picture(
+        self, rows: Sequence[Observed], gone: Sequence[Pocket], told: Told
+    ) -> Iterator[BalanceEvent]:
+        size = len(rows) + len(gone)
+        name = f"{self._prefix}|{self.feed}|{self.epoch}|{told.place}"
+        for index, row in enumerate(rows):
+            event_id = self._positional_id(told, index)
+            yield self._event(row, told, "snapshot", event_id, (name, index, size))
+        for index, pocket in enumerate(gone, start=len(rows)):
+            yield self._absent(Observed(pocket, ZERO), told, index, (name, index, size))
+
+    def _event(
+        self,
+        observed: Observed,
+        told: Told,
+        kind: str,
+        event_id: str,
+        place: Place = NO_PLACE,
+    ) -> BalanceEvent:
+        pocket = observed.pocket
+        event = BalanceEvent(
+            event_id=event_id,
+            venue=self.account.venue,
+            account=self.account.alias,
+            subaccount=pocket.subaccount,
+            feed=self.feed,
+            wallet=pocket.wallet,
+            wallet_id=pocket.wallet_id,
+            nature=nature_of(pocket.wallet, pocket.wallet_id),
+            asset=pocket.asset,
+            venue_asset=pocket.venue_asset,
+            asset_class=pocket.asset_class,
+            network=pocket.network,
+            kind=kind,
+            balance=observed.balance,
+            available=observed.available,
+            delta=observed.delta,
+            reported_balance=observed.reported,
+            balance_scope=observed.scope,
+            movements=observed.movements,
+            venue_time=observed.venue_time,
+            received_at=told.received_at,
+            epoch=self.epoch,
+            sequence=told.sequence,
+            snapshot_id=place[0],
+            snapshot_index=place[1],
+            snapshot_size=place[2],
+            attributes=observed.attributes,
+        )
+        key = event.key
+        self.known[key] = Holding(pocket, observed.balance)
+        self._codes[key] = pocket.venue_asset
+        return event
+
+    def _id(self, observed: Observed, told: Told, position: int) -> str:
+        if observed.venue_id is None:
+            return self._positional_id(told, position)
+        subaccount = encode_part(observed.pocket.subaccount)
+        return f"{self._prefix}|{subaccount}|{encode_part(observed.venue_id)}"
+
+    def _positional_id(self, told: Told, position: int) -> str:
+        return f"{self._prefix}|{self.feed}|{self.epoch}|{told.place}|{position}"
+
+    def _unclashed(self, observed: Observed) -> Observed:
+        """Return the row, under the venue's code if its key is another balance's."""
+        code = observed.pocket.venue_asset
+        owner = self._codes.get(self.key(observed.pocket), code)
+        return observed if owner == code else self._renamed(observed)
+
+    def _without_clashes(self, rows: Sequence[Observed]) -> list[Observed]:
+        """Return the rows of a picture with every key once.
+
+        Of rows with the same key the one whose code held it before keeps it, else the
+        first: the order of a venue's answer may vary and the keys must not.
+        """
+        owners: dict[str, str] = {}
+        for row in rows:
+            key, code = self.key(row.pocket), row.pocket.venue_asset
+            held = self.known.get(key)
+            if key not in owners or (held and held.pocket.venue_asset == code):
+                owners[key] = code
+        return [
+            row
+            if owners[self.key(row.pocket)] == row.pocket.venue_asset
+            else self._renamed(row)
+            for row in rows
+        ]
+
+    def _renamed(self, observed: Observed) -> Observed:
+        self.clashes += 1
+        pocket = observed.pocket._replace(asset=observed.pocket.venue_asset)
+        return replace(observed, pocket=pocket)
+
+
+def _is_spared(pocket: Pocket, spared: Collection[tuple[str, str]] | None) -> bool:
+    if spared is None:
+        return True
+    names = pocket.venue_asset, pocket.asset
+    return any((pocket.subaccount, name) in spared for name in names)

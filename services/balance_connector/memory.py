@@ -1,0 +1,44 @@
+"""What readers of the bus believe in, kept over connections and restarts."""
+
+from collections.abc import Awaitable, Callable, Collection
+
+from balance_connector.books import Holding, known_from
+from balance_schemas.records import BalanceEvent
+from balance_shared.clock import Clock
+
+ReadLatest = Callable[[], Awaitable[Collection[BalanceEvent]]]
+"""Reads the account's records of ``latest``."""
+
+
+class Memory:
+    """The primary feed's picture of what is on the bus, and the source of epochs.
+
+    Args:
+        read: reads the account's records of ``latest``.
+        clock: epochs are times.
+    """
+
+    def __init__(self, read: ReadLatest, clock: Clock) -> None:
+        self._read = read
+        self._clock = clock
+        self._known: dict[str, Holding] | None = None
+        self._epoch = 0
+
+    async def known(self) -> dict[str, Holding]:
+        """Return what readers believe in; read back from the bus if in doubt."""
+        if self._known is None:
+            latest = await self._read()
+            self._known = known_from(latest)
+            self._epoch = max(self._epoch, *(event.epoch for event in latest), 0)
+        return self._known
+
+    def forget(self) -> None:
+        """Read again next time: records on their way were dropped."""
+        self._known = None
+
+    def next_epoch(self) -> int:
+        """Return a new epoch: microseconds since 1970, greater than all before."""
+        now = self._clock.now()
+        micros = int(now.timestamp()) * 1_000_000 + now.microsecond
+        self._epoch = max(micros, self._epoch + 1)
+        return self._epoch

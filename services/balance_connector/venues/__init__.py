@@ -1,0 +1,11 @@
+"""Every venue: one folder of pure code and one row here."""
+
+from collections.abc import Mapping
+
+from balance_connector.venue import Venue
+from balance_connector.venues.kraken import KRAKEN
+
+VENUES: Mapping[str, Venue] = {
+    KRAKEN.name: KRAKEN,
+}
+"""Name → venue; the names are those of ``balancebus connector VENUE``."""

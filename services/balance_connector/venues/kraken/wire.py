@@ -1,0 +1,270 @@
+"""What a frame of WebSocket v2 says, with every digit and every field.
+
+Numbers become `Decimal` from their own text. A frame is read in one go where it is as
+documented; where it is not, row by row, so that one bad row does not hide the others:
+unknown fields are kept as text, and a row whose balance, identity or amounts cannot be
+read comes back as a `BadRow`. Source: docs, WebSocket v2 "Balances".
+"""
+
+import json
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any, NamedTuple, TypeVar, get_type_hints
+
+import msgspec
+
+from balance_schemas.decimals import ZERO, exact
+from balance_shared.errors import FrameInvalid
+
+_UNREADABLE = (msgspec.MsgspecError, ValueError, ArithmeticError, RecursionError)
+
+
+class Envelope(msgspec.Struct):
+    """The outside of every frame; ``data`` is read when the channel is known."""
+
+    channel: str | None = None
+    type: str | None = None
+    method: str | None = None
+    sequence: int | None = None
+    success: Any = None
+    error: Any = None
+    data: msgspec.Raw = msgspec.Raw(b"")
+    result: msgspec.Raw = msgspec.Raw(b"")
+
+
+class WalletRow(msgspec.Struct, forbid_unknown_fields=True):
+    """One wallet of an asset in a picture."""
+
+    balance: Decimal
+    type: str | None = None
+    id: str | None = None
+
+
+class PictureRow(msgspec.Struct, forbid_unknown_fields=True):
+    """One asset in a picture; ``balance`` is the total over its wallets."""
+
+    asset: str
+    balance: Decimal
+    asset_class: str | None = None
+    wallets: list[WalletRow] | None = None
+
+
+class UpdateRow(msgspec.Struct, forbid_unknown_fields=True):
+    """One ledger entry of an update; see the docs for the fields."""
+
+    asset: str
+    amount: Decimal
+    balance: Decimal
+    fee: Decimal | None = None
+    asset_class: str | None = None
+    ledger_id: str | None = None
+    ref_id: str | None = None
+    timestamp: str | None = None
+    type: str | None = None
+    subtype: str | None = None
+    category: str | None = None
+    wallet_type: str | None = None
+    wallet_id: str | None = None
+    user: str | None = None
+
+
+class Read(NamedTuple):
+    """A row that was read, and the fields that we do not know, name to text.
+
+    In a picture `of_wallets` has such fields for each wallet.
+    """
+
+    row: Any
+    extras: dict[str, str]
+    of_wallets: tuple[dict[str, str], ...] = ()
+
+
+class BadRow(NamedTuple):
+    """A row that cannot be read: whose, of which asset (None: not even that), why."""
+
+    user: str
+    asset: str | None
+    error: str
+
+
+_DESCRIPTIVE = frozenset(
+    {"asset_class", "ref_id", "timestamp", "type", "subtype", "category"}
+)
+"""Fields that change no balance: a value of another type is kept as its text."""
+
+_envelope = msgspec.json.Decoder(Envelope)
+_picture = msgspec.json.Decoder(list[PictureRow])
+_updates = msgspec.json.Decoder(list[UpdateRow])
+_rows = msgspec.json.Decoder(list[msgspec.Raw])
+_fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_to_json = msgspec.json.Encoder(decimal_format="number")
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+def read_envelope(frame: bytes) -> Envelope:
+    """Return the outside of a frame.
+
+    Raises:
+        FrameInvalid: not a JSON object, or a field of the envelope has another type.
+    """
+    try:
+        return _envelope.decode(frame)
+    except _UNREADABLE as error:
+        reason = str(error)
+    try:
+        return _envelope.decode(_normalized(frame))
+    except msgspec.ValidationError:
+        raise FrameInvalid("invalid_frame", reason) from None
+    except _UNREADABLE:
+        raise FrameInvalid("invalid_json", reason) from None
+
+
+def read_picture(data: msgspec.Raw) -> list[Read | BadRow]:
+    """Return the rows of a picture.
+
+    Raises:
+        FrameInvalid: ``data`` is not a list.
+    """
+    try:
+        return [_checked_picture(row) for row in _picture.decode(data)]
+    except _UNREADABLE:
+        return _one_by_one(data, _read_picture_row)
+
+
+def read_updates(data: msgspec.Raw) -> list[Read | BadRow]:
+    """Return the rows of an update.
+
+    Raises:
+        FrameInvalid: ``data`` is not a list.
+    """
+    try:
+        return [_checked_update(row) for row in _updates.decode(data)]
+    except _UNREADABLE:
+        return _one_by_one(data, _read_update_row)
+
+
+def read_status(data: msgspec.Raw) -> str:
+    """Return ``system`` of a status frame, "" if it cannot be read."""
+    try:
+        rows = msgspec.json.decode(data, type=list[dict[str, msgspec.Raw]])
+        return _text(rows[0]["system"]) if rows and "system" in rows[0] else ""
+    except _UNREADABLE:
+        return ""
+
+
+def read_warnings(result: msgspec.Raw) -> list[str]:
+    """Return ``warnings`` of an acknowledgement, empty if there are none."""
+    try:
+        fields = _fields.decode(result)
+        return msgspec.json.decode(fields.get("warnings", b"[]"), type=list[str])
+    except _UNREADABLE:
+        return []
+
+
+def _checked_picture(row: PictureRow, extras: dict[str, str] | None = None) -> Read:
+    _require(row.asset)
+    exact(row.balance)
+    for wallet in row.wallets or ():
+        exact(wallet.balance)
+    return Read(row, extras or {})
+
+
+def _checked_update(row: UpdateRow, extras: dict[str, str] | None = None) -> Read:
+    _require(row.asset)
+    exact(row.balance)
+    exact(row.amount)
+    exact(row.fee or ZERO)
+    return Read(row, extras or {})
+
+
+def _require(asset: str) -> None:
+    if not asset:
+        raise ValueError("the row names no asset")
+
+
+def _normalized(frame: bytes) -> bytes:
+    """Return the frame with NaN and infinities as texts, so that the rest can be read.
+
+    They are no JSON, yet one of them must not hide the other rows.
+    """
+    value = json.loads(
+        frame, parse_float=Decimal, parse_int=Decimal, parse_constant=str
+    )
+    return _to_json.encode(value)
+
+
+def _one_by_one(
+    data: msgspec.Raw, read: Callable[[dict[str, msgspec.Raw]], Read]
+) -> list[Read | BadRow]:
+    try:
+        rows = _rows.decode(data)
+    except _UNREADABLE as error:
+        raise FrameInvalid("invalid_frame", f"data is no list: {error}") from None
+    return [_read_row(row, read) for row in rows]
+
+
+def _read_row(
+    raw: msgspec.Raw, read: Callable[[dict[str, msgspec.Raw]], Read]
+) -> Read | BadRow:
+    try:
+        fields = _fields.decode(raw)
+    except _UNREADABLE as error:
+        return BadRow("", None, str(error))
+    try:
+        return read(fields)
+    except _UNREADABLE as error:
+        asset = _named(fields, "asset")
+        return BadRow(_named(fields, "user") or "", asset, str(error))
+
+
+def _read_picture_row(fields: dict[str, msgspec.Raw]) -> Read:
+    wallets = fields.pop("wallets", None)
+    row, extras = _struct(fields, PictureRow)
+    raws = msgspec.json.decode(
+        wallets or b"null", type=list[dict[str, msgspec.Raw]] | None
+    )
+    read = [_struct(wallet, WalletRow) for wallet in raws or ()]
+    row.wallets = [wallet for wallet, _ in read]
+    checked = _checked_picture(row, extras)
+    return checked._replace(of_wallets=tuple(more for _, more in read))
+
+
+def _read_update_row(fields: dict[str, msgspec.Raw]) -> Read:
+    row, extras = _struct(fields, UpdateRow)
+    return _checked_update(row, extras)
+
+
+def _struct(fields: dict[str, msgspec.Raw], shape: type[S]) -> tuple[S, dict[str, str]]:
+    """Return the fields as a struct, and those it does not have as texts."""
+    hints = get_type_hints(shape)
+    descriptive = _DESCRIPTIVE if shape is not WalletRow else frozenset[str]()
+    known = {
+        name: _text_or_none(raw)
+        if name in descriptive
+        else msgspec.json.decode(raw, type=hints[name])
+        for name, raw in fields.items()
+        if name in hints
+    }
+    extras = {name: _text(raw) for name, raw in fields.items() if name not in hints}
+    try:
+        return shape(**known), extras
+    except TypeError as error:
+        raise ValueError(str(error)) from None
+
+
+def _text(raw: msgspec.Raw) -> str:
+    """Return a text as it is, and anything else as the JSON that was sent."""
+    body = bytes(raw)
+    return msgspec.json.decode(body, type=str) if body[:1] == b'"' else body.decode()
+
+
+def _text_or_none(raw: msgspec.Raw) -> str | None:
+    return None if bytes(raw) == b"null" else _text(raw)
+
+
+def _named(fields: dict[str, msgspec.Raw], name: str) -> str | None:
+    try:
+        return msgspec.json.decode(fields[name], type=str) or None
+    except (KeyError, *_UNREADABLE):
+        return None
