@@ -4,6 +4,8 @@ Nothing is ever pulled. This way could not be tried on the machine it was writte
 which has no container engine; ``running_stack(docker=False)`` passes over it.
 """
 
+import os
+import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -31,6 +33,8 @@ def is_usable() -> bool:
     Returns:
         False if anything is missing.
     """
+    if not _engine_listens():
+        return False
     try:
         with docker.from_env() as engine:
             for image in (KAFKA_IMAGE, REGISTRY_IMAGE, POSTGRES_IMAGE):
@@ -38,6 +42,15 @@ def is_usable() -> bool:
     except DockerException:
         return False
     return True
+
+
+def _engine_listens() -> bool:
+    # Docker's own client leaves a socket open where nobody listens.
+    host = os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
+    if not host.startswith("unix://"):
+        return True
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(host.removeprefix("unix://")) == 0
 
 
 @contextmanager
