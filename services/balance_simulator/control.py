@@ -17,6 +17,7 @@ POST /control/picture    a big account: ``{"assets": 20000}``
 =======================  ==========================================================
 """
 
+import functools
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal
@@ -124,11 +125,15 @@ def _writing(run: Callable[[Answer], Awaitable[Answer]]) -> _Handler:
             body = json.loads(text or "{}", parse_float=Decimal)
             if not isinstance(body, dict):
                 raise TypeError("the body is a JSON object")
-            return web.json_response(await run(body))
+            return web.json_response(await run(body), dumps=_dumps)
         except (ValueError, TypeError, KeyError, ArithmeticError) as error:
             return _bad(error)
 
     return handle
+
+
+# Decimals of a request may come back in its answer.
+_dumps = functools.partial(json.dumps, default=str)
 
 
 def _bad(error: Exception) -> web.Response:

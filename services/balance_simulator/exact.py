@@ -8,6 +8,7 @@ import functools
 from datetime import UTC, datetime
 from decimal import (
     ROUND_DOWN,
+    ROUND_HALF_UP,
     Context,
     Decimal,
     Inexact,
@@ -41,6 +42,11 @@ def at_scale(value: Decimal, decimals: int) -> Decimal:
 def cut_to_scale(value: Decimal, decimals: int) -> Decimal:
     """Cut a value down (towards zero) to this many decimals."""
     return value.quantize(unit(decimals), context=CUT)
+
+
+def round_to_scale(value: Decimal, decimals: int) -> Decimal:
+    """Round half up to this many decimals, as the venue's fees are."""
+    return value.quantize(unit(decimals), rounding=ROUND_HALF_UP, context=CUT)
 
 
 def plain(value: Decimal) -> str:

@@ -122,10 +122,15 @@ class Ledger:
         Raises:
             LedgerError: when a figure has more decimals than its asset.
         """
-        scaled = [self._at_asset_scale(entry) for entry in entries]
+        scaled = [self.checked(entry) for entry in entries]
         return [self._write(entry, at_us) for entry in scaled]
 
-    def _at_asset_scale(self, entry: Entry) -> Entry:
+    def checked(self, entry: Entry) -> Entry:
+        """Return an entry at the scale of its asset.
+
+        Raises:
+            LedgerError: when it does not fit, or the user does not exist.
+        """
         decimals = self.assets.internal(entry.wallet.asset).decimals
         if entry.wallet.user not in self.users:
             raise LedgerError(f"user {entry.wallet.user} does not exist")

@@ -7,7 +7,7 @@ Types, subtypes and categories are those of the page "Balances" (section Update)
 from dataclasses import dataclass
 from decimal import Decimal
 
-from balance_simulator.exact import EXACT, cut_to_scale
+from balance_simulator.exact import EXACT, cut_to_scale, round_to_scale
 from balance_simulator.kraken.identifiers import Identifiers
 from balance_simulator.kraken.ledger import (
     ZERO,
@@ -59,21 +59,15 @@ class Operations:
         if amount <= ZERO:
             raise LedgerError("the amount of a withdrawal is positive")
         ref = self.identifiers.transfer_ref()
-        self.ledger.request_withdrawal(ref, PendingWithdrawal(wallet, amount, fee))
+        pending = PendingWithdrawal(wallet, amount, fee)
+        self.ledger.checked(_withdrawal(ref, pending))
+        self.ledger.request_withdrawal(ref, pending)
         return ref
 
     def complete_withdrawal(self, ref_id: str, at_us: int) -> list[LedgerLine]:
         """Write the line of a withdrawal that was asked for."""
-        wallet, amount, fee = self.ledger.take_pending(ref_id)
-        entry = Entry(
-            wallet,
-            ref_id,
-            "withdrawal",
-            EXACT.minus(amount),
-            fee,
-            category="withdrawal",
-        )
-        return self.ledger.post([entry], at_us)
+        pending = self.ledger.take_pending(ref_id)
+        return self.ledger.post([_withdrawal(ref_id, pending)], at_us)
 
     def trade(
         self,
@@ -96,12 +90,12 @@ class Operations:
             volume: of the base; negative sells.
             price: quote units for one base unit.
             at_us: venue time.
-            fee_rate: part of the cost, cut to the quote's decimals.
+            fee_rate: part of the cost, rounded to the quote's decimals.
             fee_in_credits: take the fee as a third line, in KFEE fee credits.
         """
         decimals = self.ledger.assets.find(quote).decimals
         cost = cut_to_scale(EXACT.multiply(volume, price), decimals)
-        fee = cut_to_scale(EXACT.multiply(EXACT.abs(cost), fee_rate), decimals)
+        fee = round_to_scale(EXACT.multiply(EXACT.abs(cost), fee_rate), decimals)
         ref = self.identifiers.trade_ref()
         legs = [
             self._leg(user, base, ref, volume, ZERO),
@@ -200,3 +194,9 @@ class Operations:
         ref = self.identifiers.staking_ref()
         entry = Entry(wallet, ref, kind, amount, ZERO, subtype, category)
         return self.ledger.post([entry], at_us)
+
+
+def _withdrawal(ref_id: str, pending: PendingWithdrawal) -> Entry:
+    kind = "withdrawal"
+    amount = EXACT.minus(pending.amount)
+    return Entry(pending.wallet, ref_id, kind, amount, pending.fee, category=kind)
