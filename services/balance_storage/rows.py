@@ -1,7 +1,7 @@
 """From records to rows: lines of PostgreSQL's COPY, and dead letters. No I/O."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -265,14 +265,3 @@ def missing(batch: Batch, positions: dict[tuple[str, int], int]) -> dict[str, in
 def copy_text(lines: Iterable[str]) -> bytes:
     """Return the lines as one block of bytes for COPY."""
     return "".join(lines).encode()
-
-
-def lags(
-    ends: dict[tuple[str, int], int], positions: dict[tuple[str, int], int]
-) -> Sequence[tuple[tuple[str, int], int]]:
-    """Return how many records of each partition are still to be stored."""
-    return [
-        (place, max(0, end - positions[place]))
-        for place, end in ends.items()
-        if place in positions
-    ]

@@ -11,7 +11,6 @@ Any fault of Kafka, registry or database ends the session (all connections) and 
 one is begun after a back-off, from what the database says.
 """
 
-import asyncio
 import time
 from collections.abc import Collection, Mapping
 from contextlib import AsyncExitStack
@@ -29,7 +28,7 @@ from balance_schemas.records import BalanceEvent, DeadLetter
 from balance_schemas.topics import DEAD_LETTERS, EVENTS
 from balance_shared import telemetry
 from balance_shared.errors import BusInterrupted, PublishError, RecordInvalid
-from balance_shared.kafka import Consumer, Incoming, Producer, apply_topics
+from balance_shared.kafka import Consumer, Incoming, Producer, Watch, apply_topics
 from balance_shared.kafka.producer import outgoing
 from balance_shared.registry import Registry
 from balance_shared.service import Parts
@@ -49,12 +48,6 @@ BACK_OFF_S_MAX = 5.0
 
 REGISTRY_PATIENCE_S = 10.0
 """How long a schema is asked for before the session is given up, in seconds."""
-
-LOOK_EVERY_S = 1.0
-"""How often Kafka is asked for the ends of the partitions, in seconds."""
-
-LOOK_S_MAX = 5.0
-"""How long Kafka may take to answer that before it counts as not ready."""
 
 log = structlog.get_logger(__name__)
 
@@ -142,7 +135,6 @@ class Storage:
         self._producer = producer
         self._parts = parts
         self._positions: dict[Place, int] = {}
-        self._shown: set[Place] = set()
 
     async def assigned(self, places: list[Place]) -> Mapping[Place, int]:
         """Return where newly assigned partitions go on; called by the consumer.
@@ -156,16 +148,14 @@ class Storage:
 
     async def run(self, consumer: Consumer) -> None:
         """Store batches for ever."""
-        looked_at = -LOOK_EVERY_S
+        watch = Watch(rows.SERVICE, consumer, self._parts)
         async for batch in consumer.batches():
             unknown = batch.keys() - self._positions.keys()
             if unknown:
                 await self._go_back(consumer, unknown)
             else:
                 await self._take(consumer, batch)
-            if time.monotonic() - looked_at >= LOOK_EVERY_S:
-                await self._look(consumer)
-                looked_at = time.monotonic()
+            await watch.look()
 
     async def _take(self, consumer: Consumer, batch: rows.Batch) -> None:
         """Store the records of a batch that are not stored yet."""
@@ -230,26 +220,6 @@ class Storage:
                     "are stored: the topic was made anew. Take a new TOPIC_PREFIX or "
                     "a new database."
                 )
-
-    async def _look(self, consumer: Consumer) -> None:
-        """See whether Kafka answers, and how far behind we are."""
-        try:
-            async with asyncio.timeout(LOOK_S_MAX):
-                ends = dict(await consumer.end())
-        except (TimeoutError, BusInterrupted) as error:
-            self._parts.not_ready("kafka", f"no answer: {error}")
-            return
-        self._parts.ready("kafka")
-        self._show_lag(ends)
-
-    def _show_lag(self, ends: dict[Place, int]) -> None:
-        lags = dict(rows.lags(ends, self._positions))
-        for place in self._shown - lags.keys():
-            telemetry.CONSUMER_LAG_RECORDS.remove(rows.SERVICE, place[0], str(place[1]))
-        for (topic, partition), lag in lags.items():
-            labels = rows.SERVICE, topic, str(partition)
-            telemetry.CONSUMER_LAG_RECORDS.labels(*labels).set(lag)
-        self._shown = set(lags)
 
 
 async def _read(
