@@ -1,0 +1,22 @@
+"""The command ``balancebus metrics``."""
+
+from functools import partial
+
+import typer
+
+from balance_metrics.service import run
+from balance_shared.errors import SettingsError
+from balance_shared.service import refuse, run_service
+from balance_shared.settings import MetricsSettings, load
+
+app = typer.Typer(help="Show each current balance to Prometheus.")
+
+
+@app.callback(invoke_without_command=True)
+def metrics() -> None:
+    """Show each current balance, and when it was confirmed, to Prometheus."""
+    try:
+        settings = load(MetricsSettings)
+    except SettingsError as error:
+        raise typer.Exit(refuse(error)) from None
+    raise typer.Exit(run_service("metrics", settings, partial(run, settings)))

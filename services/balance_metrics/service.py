@@ -1,0 +1,183 @@
+"""The service: reads latest and status from their beginning and sets the gauges.
+
+Nothing is shown before both topics were read to where they ended at the start: half a
+history would show balances that have long changed. A fault of Kafka that ends the
+consumer begins a new reading; until that is through the last values stay and /readyz
+says so.
+"""
+
+import time
+
+import structlog
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception_type,
+    wait_random_exponential,
+)
+
+from balance_metrics.gauges import Gauges
+from balance_metrics.state import Series, State
+from balance_schemas.records import BalanceEvent, ConnectorStatus
+from balance_schemas.topics import LATEST, STATUS
+from balance_shared import telemetry
+from balance_shared.errors import BusInterrupted, RecordInvalid
+from balance_shared.kafka import Consumer, Incoming, Watch, apply_topics
+from balance_shared.kafka.consumer import Positions, R
+from balance_shared.registry import Registry
+from balance_shared.service import Parts
+from balance_shared.settings import MetricsSettings
+
+SERVICE = "metrics"
+"""Name of this service in metrics."""
+
+BACK_OFF_S_MAX = 5.0
+"""Longest wait between two tries, in seconds."""
+
+REGISTRY_PATIENCE_S = 10.0
+"""How long a schema is asked for before reading begins anew, in seconds."""
+
+Place = tuple[str, int]
+
+log = structlog.get_logger(__name__)
+
+
+async def run(settings: MetricsSettings, parts: Parts) -> None:
+    """Keep the gauges up to date until cancelled.
+
+    Args:
+        settings: where Kafka and registry are, and which assets have series.
+        parts: told about ``kafka`` and ``balances`` (the topics are read).
+
+    Raises:
+        PublishError: Kafka refuses us.
+    """
+    parts.not_ready("kafka", "starting")
+    parts.not_ready("balances", "starting")
+    await apply_topics(settings, topics=[LATEST, STATUS], correct=False)
+    gauges = Gauges()
+    async for attempt in _for_ever(parts):
+        with attempt:
+            await _session(settings, parts, gauges, attempt.retry_state)
+
+
+def allowed_assets(text: str) -> frozenset[str]:
+    """Return the assets of a comma-separated list; empty means all."""
+    return frozenset(asset.strip() for asset in text.split(",") if asset.strip())
+
+
+def _for_ever(parts: Parts) -> AsyncRetrying:
+    def note(state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        parts.not_ready("kafka", str(error))
+        parts.not_ready("balances", "reading the topics again")
+        log.warning("interrupted", part="kafka", error=repr(error))
+
+    return AsyncRetrying(
+        wait=wait_random_exponential(multiplier=0.2, max=BACK_OFF_S_MAX),
+        retry=retry_if_exception_type(BusInterrupted),
+        before_sleep=note,
+        reraise=True,
+    )
+
+
+async def _session(
+    settings: MetricsSettings, parts: Parts, gauges: Gauges, state: RetryCallState
+) -> None:
+    async with (
+        Registry(settings.schema_registry_url, REGISTRY_PATIENCE_S) as registry,
+        Consumer(settings, registry, [LATEST, STATUS]) as consumer,
+    ):
+        parts.ready("kafka")
+        state.attempt_number = 1  # connected: the next fault backs off from the start
+        latest = LATEST.full_name(settings.topic_prefix)
+        reader = Reader(consumer, latest, allowed_assets(settings.metrics_assets))
+        await reader.run(parts, gauges)
+
+
+class Reader:
+    """Folds what one consumer reads.
+
+    Args:
+        consumer: of latest and status, without a group.
+        latest: full name of the latest topic; the other is status.
+        assets: assets that have series; empty for all.
+    """
+
+    def __init__(self, consumer: Consumer, latest: str, assets: frozenset[str]) -> None:
+        self._consumer = consumer
+        self._latest = latest
+        self._state = State(assets)
+
+    async def run(self, parts: Parts, gauges: Gauges) -> None:
+        """Show what is on the topics, for ever."""
+        watch = Watch(SERVICE, self._consumer, parts)
+        unread = dict(await self._consumer.end())
+        caught_up = False
+        async for batch in self._consumer.batches():
+            touched = await self._take(batch)
+            lags = await watch.look() or {}
+            if caught_up:
+                gauges.show(self._state, touched)
+                continue
+            unread = _unread(unread, batch, lags)
+            if not unread:
+                caught_up = True
+                gauges.replace(self._state)
+                parts.ready("balances")
+
+    async def _take(self, batch: dict[Place, list[Incoming]]) -> set[Series]:
+        """Fold a batch; returns the series whose values may be others now."""
+        touched: set[Series] = set()
+        for (topic, partition), records in batch.items():
+            started = time.perf_counter()
+            for incoming in records:
+                touched |= await self._fold(incoming)
+            _count(topic, partition, records, time.perf_counter() - started)
+        return touched
+
+    async def _fold(self, incoming: Incoming) -> set[Series]:
+        key = incoming.key or ""
+        if incoming.topic == self._latest:
+            return self._state.take_balance(
+                key, await self._read(BalanceEvent, incoming)
+            )
+        if incoming.value is None:
+            return self._state.take_status(key, None)
+        status = await self._read(ConnectorStatus, incoming)
+        return self._state.take_status(key, status) if status else set()
+
+    async def _read(self, record_type: type[R], incoming: Incoming) -> R | None:
+        """Return the record, or None for a tombstone and for what cannot be read."""
+        if incoming.value is None:
+            return None
+        try:
+            return await self._consumer.decode(record_type, incoming)
+        except RecordInvalid as error:
+            telemetry.RECORDS_REJECTED.labels(SERVICE, incoming.topic).inc()
+            log.warning("record_invalid", error=str(error))
+            return None
+
+
+def _unread(
+    unread: dict[Place, int],
+    batch: dict[Place, list[Incoming]],
+    lags: Positions,
+) -> dict[Place, int]:
+    """Return the partitions that are not read to their end as of the start."""
+    return {
+        place: end
+        for place, end in unread.items()
+        if end > 0
+        and lags.get(place) != 0
+        and not (batch.get(place) and batch[place][-1].offset + 1 >= end)
+    }
+
+
+def _count(topic: str, partition: int, records: list[Incoming], seconds: float) -> None:
+    if not records:
+        return
+    age = max(0.0, time.time() - records[-1].time_ms / 1000)
+    telemetry.RECORDS_CONSUMED.labels(SERVICE, topic).inc(len(records))
+    telemetry.RECORD_SECONDS.labels(SERVICE, topic).observe(seconds)
+    telemetry.CONSUMER_LAG_SECONDS.labels(SERVICE, topic, str(partition)).set(age)
