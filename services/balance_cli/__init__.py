@@ -1,0 +1,1 @@
+"""The ``balancebus`` program; thin: each command only calls into its service."""

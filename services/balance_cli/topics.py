@@ -1,0 +1,53 @@
+"""The command ``balancebus topics apply``."""
+
+import asyncio
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from balance_schemas.topics import TOPICS
+from balance_shared.errors import BalanceBusError, SettingsError, exit_code
+from balance_shared.kafka import apply_topics
+from balance_shared.service import refuse
+from balance_shared.settings import ServiceSettings, load
+
+app = typer.Typer(help="The bus's topics.", no_args_is_help=True)
+
+
+@app.callback()
+def topics() -> None:
+    """Create and correct the bus's topics."""
+
+
+@app.command(name="list")
+def list_topics() -> None:
+    """Show what is on each topic and how long it is kept."""
+    prefix = load(ServiceSettings).topic_prefix
+    table = Table("topic", "value", "kept", "what")
+    for topic in TOPICS:
+        days = (topic.retention_ms or 0) // (24 * 60 * 60 * 1000)
+        kept = f"{days} days" if days else "last of each key"
+        name = topic.full_name(prefix)
+        table.add_row(name, topic.record.__name__, kept, topic.description)
+    Console().print(table)
+
+
+@app.command()
+def apply() -> None:
+    """Create missing topics and correct their settings; says what it changed.
+
+    Safe to run again. Replication is TOPIC_REPLICATION, else 3, or as many as there
+    are brokers.
+    """
+    try:
+        settings = load(ServiceSettings)
+        changes = asyncio.run(apply_topics(settings))
+    except SettingsError as error:
+        raise typer.Exit(refuse(error)) from None
+    except BalanceBusError as error:
+        typer.echo(f"balancebus: {error}", err=True)
+        raise typer.Exit(exit_code(error)) from None
+    for change in changes:
+        typer.echo(change)
+    typer.echo(f"{len(TOPICS)} topics, {len(changes)} changes")
