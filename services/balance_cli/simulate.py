@@ -75,8 +75,9 @@ def kraken(
 
     Truth and trouble are under /control/ on the same port:
 
-    GET truth, ledger, stats, traffic; POST operation, traffic, fault, picture. For
-    example: curl -d '{"fault": "gap", "count": 2}' URL/control/fault
+    GET truth, ledger, stats, traffic; POST operation, traffic, fault, picture.
+
+    Example: curl -d '{"fault": "gap", "count": 2}' URL/control/fault
     """
     if balance_scope not in {"wallet", "account"}:
         raise typer.BadParameter("wallet or account", param_hint="--balance-scope")

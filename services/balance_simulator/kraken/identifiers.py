@@ -11,7 +11,6 @@ import string
 
 _BASE32 = string.ascii_uppercase + "234567"
 _PAIRS = [first + second for first in _BASE32 for second in _BASE32]
-_MIXED = string.ascii_letters + string.digits
 _USER = string.ascii_uppercase + string.digits
 
 
@@ -50,7 +49,8 @@ class Identifiers:
 
     def transfer_ref(self) -> str:
         """Return a mixed-case reference such as ``FTBYaWb-BfahyMc2OmXHb8w2yL1awG``."""
-        text = "".join(self._rng.choices(_MIXED, k=27))
+        raw = self._rng.randbytes(21)
+        text = base64.b64encode(raw, altchars=b"xY").decode()[:27]
         return f"FT{text[:5]}-{text[5:]}"
 
     def user_id(self) -> str:
