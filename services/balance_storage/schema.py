@@ -7,6 +7,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, create_engine, pool
+from sqlalchemy.exc import DBAPIError
 
 from balance_shared.errors import SettingsError
 
@@ -39,8 +40,10 @@ def migrate(dsn: str) -> tuple[str | None, str]:
     try:
         with engine.connect() as connection, connection.begin():
             return _upgrade(connection)
-    except psycopg.errors.InsufficientPrivilege as error:
-        raise _refused(str(error)) from error
+    except DBAPIError as error:
+        if isinstance(error.orig, psycopg.errors.InsufficientPrivilege):
+            raise _refused(str(error.orig)) from error
+        raise error.orig or error from error
     finally:
         engine.dispose()
 
@@ -53,7 +56,7 @@ def _upgrade(connection: Connection) -> tuple[str | None, str]:
     head = ScriptDirectory.from_config(config).get_current_head() or ""
     before = _revision(connection)
     if before != head:
-        connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
+        _make_schema(connection)
         try:
             command.upgrade(config, "head")
         except CommandError as error:
@@ -62,6 +65,13 @@ def _upgrade(connection: Connection) -> tuple[str | None, str]:
                 f"(newest known: {head}); upgrade balancebus"
             ) from error
     return before, head
+
+
+def _make_schema(connection: Connection) -> None:
+    """Make the schema; where somebody with more rights has done so, leave it."""
+    found = connection.exec_driver_sql(f"SELECT to_regnamespace('{SCHEMA}')")
+    if found.scalar() is None:
+        connection.exec_driver_sql(f"CREATE SCHEMA {SCHEMA}")
 
 
 def _revision(connection: Connection) -> str | None:

@@ -1,0 +1,186 @@
+"""Records become rows, exactly; what PostgreSQL cannot hold is refused."""
+
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from balance_schemas.records import Movement
+from balance_shared.errors import RecordInvalid
+from balance_shared.kafka import Incoming
+from balance_storage import rows
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+UNESCAPED = {"\\\\": "\\", "\\t": "\t", "\\n": "\n", "\\r": "\r"}
+
+
+def fields(event):
+    """Return column → text of a row, None for NULL, as PostgreSQL reads COPY."""
+    line = rows.copy_line(7, rows.Placed(event, "t", 3, 42))
+    assert line.endswith("\n")
+    number, *values = line[:-1].split("\t")
+    assert number == "7"
+    read = [None if value == "\\N" else unescape(value) for value in values]
+    return dict(zip(rows.COLUMNS, read, strict=True))
+
+
+def unescape(text):
+    """Return a text as PostgreSQL reads it from COPY."""
+    pairs, read = iter(text), ""
+    for character in pairs:
+        read += (
+            UNESCAPED[character + next(pairs)] if character == "\\" else character
+        )
+    return read
+
+
+def incoming(key="kraken|main||spot/main|BTC", value=b"\0\0\0\0\1x"):
+    """Return a record as it lies on the bus."""
+    return Incoming("balances.events.v1", 2, 99, key, value, 0)
+
+
+def test_every_field_of_an_event_has_a_column(make_event):
+    """No field of the record is left out of the row."""
+    event = make_event()
+    assert set(event.__struct_fields__) <= set(rows.COLUMNS)
+
+
+def test_amounts_are_written_with_every_digit(make_event):
+    """Eighteen fraction digits and twenty integer digits arrive as they are."""
+    amount = Decimal("-12345678901234567890.123456789012345678")
+    row = fields(make_event(balance=amount, delta=amount, available=None))
+    assert str(amount) == row["balance"] == row["delta"]
+    assert row["available"] is None
+
+
+def test_row_has_key_place_and_times(make_event):
+    """A row says which balance it is about and where its record lies."""
+    row = fields(make_event(subaccount="a|b", sequence=5))
+    assert row["balance_key"] == "kraken|main|a%7Cb|spot/main|BTC"
+    assert (row["topic"], row["topic_partition"], row["topic_offset"]) == (
+        "t",
+        "3",
+        "42",
+    )
+    assert row["received_at"] == "2026-03-01T12:00:00.123456+00:00"
+    assert row["sequence"] == "5"
+    assert row["venue_time"] is None
+
+
+def test_amounts_in_movements_are_exact_texts(make_event):
+    """JSON numbers would be read as floats by most; texts keep the digits."""
+    movement = Movement(
+        movement_id="L1",
+        amount=Decimal("0.100000000000000001"),
+        fee=Decimal("0E-18"),
+        occurred_at=NOW,
+        attributes={"a": "b"},
+    )
+    (read,) = json.loads(fields(make_event(movements=(movement,)))["movements"])
+    assert read["amount"] == "0.100000000000000001"
+    assert read["fee"] == "0"
+    assert read["change"] is None
+    assert read["attributes"] == {"a": "b"}
+
+
+@given(text=st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])))
+def test_any_text_survives(make_event, text):
+    """Tabs, newlines, backslashes and the NULL mark come back as they went in."""
+    row = fields(make_event(venue_asset=text, attributes={text: text}))
+    assert text == row["venue_asset"]
+    assert json.loads(row["attributes"]) == {text: text}
+
+
+@pytest.mark.parametrize(
+    "unfit",
+    [
+        {"venue_asset": "a\0b"},
+        {"snapshot_id": "\0"},
+        {"attributes": {"a": "\0"}},
+        {"attributes": {"\\\0": ""}},
+        {"movements": (Movement(movement_id="\0"),)},
+        {"event_id": "x" * 2001},
+        {"event_id": "é" * 1001},
+        {"asset": "x" * 2000},
+    ],
+)
+def test_what_the_database_cannot_hold_is_refused(make_event, unfit):
+    """A record that would stop every batch is refused before it gets there."""
+    with pytest.raises(RecordInvalid):
+        fields(make_event(**unfit))
+
+
+def test_backslash_before_u0000_is_no_nul(make_event):
+    """The six characters of an escape are an ordinary text."""
+    row = fields(make_event(attributes={"a": "\\u0000"}))
+    assert json.loads(row["attributes"]) == {"a": "\\u0000"}
+
+
+def test_dead_letter_names_place_and_owner():
+    """A reader of the letter finds the record, and knows whose it was."""
+    letter = rows.dead_letter(incoming("kra%2Fken|ma%7Cin||x"), "broken", NOW)
+    assert (letter.venue, letter.account) == ("kra/ken", "ma|in")
+    assert (letter.source_topic, letter.source_partition, letter.source_offset) == (
+        "balances.events.v1",
+        2,
+        99,
+    )
+    assert (letter.service, letter.reason, letter.error) == (
+        "storage",
+        "invalid_record",
+        "broken",
+    )
+    assert rows.account_of(letter) == "kra%2Fken|ma%7Cin"
+
+
+@pytest.mark.parametrize("key", [None, "", "kraken", "|main", "kraken|"])
+def test_dead_letter_without_a_balance_key_has_no_owner(key):
+    """A key of another form is not guessed at."""
+    letter = rows.dead_letter(incoming(key), "broken", NOW)
+    assert letter.venue == ""
+    assert letter.key is None
+    assert rows.account_of(letter) == "|"
+
+
+def test_dead_letter_of_a_large_record_is_cut():
+    """The letter fits on its topic, and says how large the record was."""
+    letter = rows.dead_letter(incoming(value=b"x" * 600_000), "broken", NOW)
+    assert len(letter.payload) == 512 * 1024
+    assert letter.payload_size == 600_000
+
+
+def test_dead_letter_of_a_tombstone_is_empty():
+    """A record without a value has a letter without a payload."""
+    assert rows.dead_letter(incoming(value=None), "no value", NOW).payload == b""
+
+
+def record(offset, topic="t"):
+    """Return a record with an offset."""
+    return Incoming(topic, 0, offset, None, None, 0)
+
+
+def test_records_below_the_position_are_not_due():
+    """What is stored is not stored again; partitions with nothing left are dropped."""
+    batch = {("t", 0): [record(4), record(5)], ("t", 1): [record(1)]}
+    positions = {("t", 0): 5, ("t", 1): 2}
+    assert {("t", 0): [record(5)]} == rows.due(batch, positions)
+
+
+def test_records_of_an_unknown_partition_are_not_due():
+    """Without a position nothing is stored."""
+    assert rows.due({("t", 0): [record(0)]}, {}) == {}
+
+
+def test_position_goes_after_the_last_record():
+    """The next record is the one after the last."""
+    assert {("t", 0): 10} == rows.after({("t", 0): [record(4), record(9)]})
+
+
+def test_missing_counts_offsets_that_were_skipped():
+    """Retention that was faster than we are is counted by topic."""
+    batch = {("t", 0): [record(7)], ("t", 1): [record(3)], ("u", 0): [record(0)]}
+    positions = {("t", 0): 5, ("t", 1): 2, ("u", 0): 0}
+    assert {"t": 3} == rows.missing(batch, positions)

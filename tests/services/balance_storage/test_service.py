@@ -1,0 +1,216 @@
+"""Storage on the real bus: nothing is lost or stored twice, whatever fails."""
+
+import asyncio
+import os
+import sys
+from asyncio.subprocess import DEVNULL, create_subprocess_exec
+from contextlib import AsyncExitStack
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from balance_schemas.codec import encode_body
+from balance_schemas.keys import account_key
+from balance_schemas.records import DeadLetter
+from balance_schemas.topics import DEAD_LETTERS
+from balance_shared import telemetry
+from balance_shared.kafka import Consumer
+from balance_shared.registry import Registry
+
+pytestmark = pytest.mark.integration
+
+PROGRAM = Path(sys.executable).with_name("balancebus")
+ACCOUNTS = 6
+
+
+def history(make_event, start, stop):
+    """Return updates of a few balances of a few accounts, all facts different."""
+    return [
+        make_event(
+            event_id=f"id-{number}",
+            account=f"a{number % ACCOUNTS}",
+            asset=f"C{number % 5}",
+            balance=Decimal(f"{number}.000000000000000001"),
+            sequence=number,
+        )
+        for number in range(start, stop)
+    ]
+
+
+def check(bus, events):
+    """Compare what is stored with what was published."""
+    stored = dict(bus.select("SELECT event_id, balance FROM balancebus.events"))
+    assert {event.event_id: event.balance for event in events} == stored
+    last = {event.key: (event.balance, event.event_id) for event in events}
+    assert last == bus.balances()
+
+
+async def test_restart_goes_on_where_the_rows_end(bus, make_event):
+    """What is stored before and after a restart is everything, once."""
+    events = history(make_event, 0, 600)
+    await bus.publish(events[:300])
+    async with bus.instance() as parts:
+        await bus.until_taken(300)
+        assert not parts.missing()
+    await bus.publish(events[300:])
+    async with bus.instance():
+        await bus.until_taken(600)
+    check(bus, events)
+
+
+async def test_facts_told_twice_are_consumed_once_stored(bus, make_event):
+    """Repeated ids move the position on, and change nothing."""
+    events = history(make_event, 0, 100)
+    await bus.publish(events)
+    await bus.publish(events[:50])
+    async with bus.instance():
+        await bus.until_taken(150)
+    check(bus, events)
+
+
+async def test_instances_that_come_and_go_share_the_work(bus, make_event):
+    """Rebalances in the middle of the traffic lose and repeat nothing."""
+    events = history(make_event, 0, 6000)
+
+    async def publish():
+        for start in range(0, len(events), 100):
+            await bus.publish(events[start : start + 100])
+            await asyncio.sleep(0.05)
+
+    publishing = asyncio.create_task(publish())
+    async with bus.instance():
+        for _ in range(3):
+            async with bus.instance():
+                await asyncio.sleep(0.7)
+        await publishing
+        await bus.until_taken(len(events))
+    check(bus, events)
+
+
+async def test_two_consumers_of_the_same_partitions_store_once(
+    bus, make_event, monkeypatch
+):
+    """Even instances that do not know of one another get in nobody's way."""
+    events = history(make_event, 0, 3000)
+    other = bus.settings.model_copy()
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(bus.instance())
+        await bus.publish(events[:1])
+        await bus.until_taken(1)
+        original = Consumer.__init__
+
+        def in_another_group(self, *args, group=None, **options):
+            original(self, *args, group=f"{group}.other", **options)
+
+        monkeypatch.setattr(Consumer, "__init__", in_another_group)
+        assert other == bus.settings
+        await stack.enter_async_context(bus.instance())
+        for start in range(1, len(events), 100):
+            await bus.publish(events[start : start + 100])
+        await bus.until_taken(len(events))
+    check(bus, events)
+
+
+async def test_killed_in_the_middle_nothing_is_lost_or_repeated(
+    bus, make_event, until
+):
+    """kill -9 at any point needs no hand."""
+    events = history(make_event, 0, 12_000)
+    await bus.publish(events)
+    settings = {
+        "BALANCEBUS_KAFKA_BOOTSTRAP_SERVERS": bus.settings.kafka_bootstrap_servers,
+        "BALANCEBUS_SCHEMA_REGISTRY_URL": bus.settings.schema_registry_url,
+        "BALANCEBUS_POSTGRES_DSN": bus.settings.postgres_dsn.get_secret_value(),
+        "BALANCEBUS_TOPIC_PREFIX": bus.settings.topic_prefix,
+        "BALANCEBUS_HTTP_HOST": "127.0.0.1",
+        "BALANCEBUS_HTTP_PORT": "0",
+    }
+    environment = os.environ | settings
+    taken = 0
+    while taken < len(events) // 2:
+        process = await create_subprocess_exec(
+            PROGRAM, "storage", env=environment, stdout=DEVNULL, stderr=DEVNULL
+        )
+        await until(lambda last=taken: bus.taken() > last)
+        process.kill()
+        await process.wait()
+        taken = bus.taken()
+    async with bus.instance():
+        await bus.until_taken(len(events))
+    check(bus, events)
+
+
+async def test_database_that_restarts_is_waited_for(bus, stack, make_event, until):
+    """Storage stops, says which part is missing, and catches up."""
+    if stack.local is None:
+        pytest.skip("the parts run elsewhere and are not ours to restart")
+    events = history(make_event, 0, 200)
+    async with bus.instance() as parts:
+        await bus.publish(events[:100])
+        await bus.until_taken(100)
+        await asyncio.to_thread(stack.kill, "postgres")
+        try:
+            await bus.publish(events[100:])
+            await until(lambda: "database" in parts.missing())
+        finally:
+            await asyncio.to_thread(stack.start, "postgres")
+        await bus.until_taken(200)
+        await until(lambda: not parts.missing())
+    check(bus, events)
+
+
+async def test_kafka_that_restarts_is_waited_for(bus, stack, make_event, until):
+    """Storage says that Kafka does not answer, and goes on when it does."""
+    if stack.local is None:
+        pytest.skip("the parts run elsewhere and are not ours to restart")
+    events = history(make_event, 0, 200)
+    async with bus.instance() as parts:
+        await bus.publish(events[:100])
+        await bus.until_taken(100)
+        await asyncio.to_thread(stack.kill, "kafka-1")
+        try:
+            await until(lambda: "kafka" in parts.missing())
+        finally:
+            await asyncio.to_thread(stack.start, "kafka-1")
+        await bus.publish(events[100:])
+        await bus.until_taken(200, seconds=60)
+        await until(lambda: not parts.missing())
+    check(bus, events)
+
+
+async def test_poison_is_put_aside_and_the_rest_stored(bus, make_event):
+    """What cannot be read or held becomes a dead letter; what follows is stored."""
+    account = account_key("kraken", "main")
+    good = [make_event(event_id=f"id-{number}") for number in range(3)]
+    await bus.publish(good[:1])
+    await bus.publish_poison(account, b"\xff\xff\xff")
+    await bus.publish(good[1:2])
+    nul = make_event(event_id="nul", venue_asset="\0")
+    await bus.publish_poison(account, encode_body(nul))
+    await bus.publish(good[2:])
+    counter = telemetry.DEAD_LETTERS.labels("storage", "invalid_record")
+    before = counter._value.get()
+    async with bus.instance():
+        await bus.until_taken(5)
+    check(bus, good)
+    assert before + 2 == counter._value.get()
+    letters = await dead_letters(bus.settings, 2)
+    assert [1, 3] == [letter.source_offset for letter in letters]
+    assert {"kraken|main"} == {letter.key for letter in letters}
+    assert letters[0].payload.endswith(b"\xff\xff\xff")
+    assert "NUL" in letters[1].error
+
+
+async def dead_letters(settings, count):
+    """Return the first dead letters on the bus."""
+    letters = []
+    async with (
+        Registry(settings.schema_registry_url) as registry,
+        Consumer(settings, registry, [DEAD_LETTERS]) as consumer,
+    ):
+        async for batch in consumer.batches():
+            for record in (record for records in batch.values() for record in records):
+                letters.append(await consumer.decode(DeadLetter, record))
+            if len(letters) >= count:
+                return letters
