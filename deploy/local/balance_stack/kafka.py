@@ -22,6 +22,8 @@ CLUSTER_ID = "balancebus-localstackA"
 _LOGGING = "log4j2.properties"
 _ANSWER_LIMIT_MS = 3000
 _BROKER = ("-Xms128m", "-Xmx512m", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20")
+# Several brokers on one machine are for trying failures: a quick start matters more.
+_ONE_OF_MANY = ("-Xmx512m", *SHORT_LIVED)
 
 
 def kafka_part(index: int, layout: Layout, ports: Ports, programs: Programs) -> Part:
@@ -43,7 +45,9 @@ def kafka_part(index: int, layout: Layout, ports: Ports, programs: Programs) -> 
         name=name,
         address=address,
         command=(
-            *_java(layout, programs, _BROKER),
+            *_java(
+                layout, programs, _BROKER if len(ports.kafka) == 1 else _ONE_OF_MANY
+            ),
             "kafka.Kafka",
             str(configuration),
         ),
