@@ -7,6 +7,10 @@ same partition for a moment: the one that commits second finds the position move
 rolls back, reads it again and goes on there. Dead letters are published before the
 position moves, so a crash in between repeats a letter but never loses one.
 
+When it starts, the service brings the tables up to date under an advisory lock: the
+first instance does it, others that start meanwhile wait. Tables of a newer version than
+the program's end it in one clear line.
+
 Any fault of Kafka, registry or database ends the session (all connections) and a new
 one is begun after a back-off, from what the database says.
 """

@@ -33,7 +33,7 @@ def line(make_event, offset):
 async def test_position_of_a_new_partition_is_zero(migrated):
     """What was never read starts at the beginning."""
     async with Database.connect(migrated) as database:
-        assert {("new", 3): 0} == await database.positions([("new", 3)])
+        assert await database.positions([("new", 3)]) == {("new", 3): 0}
 
 
 @pytest.mark.integration
@@ -46,9 +46,9 @@ async def test_second_of_two_writers_writes_nothing(migrated, make_event):
         with pytest.raises(PositionsMoved):
             await two.store(line(make_event, 1), before, {PLACE: 2})
         after = await two.positions([PLACE])
-        assert {PLACE: 1} == after
+        assert after == {PLACE: 1}
         await two.store(line(make_event, 1), after, {PLACE: 2})
-        assert {PLACE: 2} == await one.positions([PLACE])
+        assert await one.positions([PLACE]) == {PLACE: 2}
 
 
 @pytest.mark.integration

@@ -31,9 +31,7 @@ def unescape(text):
     """Return a text as PostgreSQL reads it from COPY."""
     pairs, read = iter(text), ""
     for character in pairs:
-        read += (
-            UNESCAPED[character + next(pairs)] if character == "\\" else character
-        )
+        read += UNESCAPED[character + next(pairs)] if character == "\\" else character
     return read
 
 
@@ -176,11 +174,11 @@ def test_records_of_an_unknown_partition_are_not_due():
 
 def test_position_goes_after_the_last_record():
     """The next record is the one after the last."""
-    assert {("t", 0): 10} == rows.after({("t", 0): [record(4), record(9)]})
+    assert rows.after({("t", 0): [record(4), record(9)]}) == {("t", 0): 10}
 
 
 def test_missing_counts_offsets_that_were_skipped():
     """Retention that was faster than we are is counted by topic."""
     batch = {("t", 0): [record(7)], ("t", 1): [record(3)], ("u", 0): [record(0)]}
     positions = {("t", 0): 5, ("t", 1): 2, ("u", 0): 0}
-    assert {"t": 3} == rows.missing(batch, positions)
+    assert rows.missing(batch, positions) == {"t": 3}

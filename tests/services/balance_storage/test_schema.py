@@ -17,8 +17,8 @@ def test_instances_that_start_together_make_the_tables_once(dsn):
         connection.execute("DROP SCHEMA IF EXISTS balancebus CASCADE")
     with ThreadPoolExecutor(4) as pool:
         results = list(pool.map(migrate, [dsn] * 4))
-    assert 1 == results.count((None, "0001"))
-    assert 3 == results.count(("0001", "0001"))
+    assert results.count((None, "0001")) == 1
+    assert results.count(("0001", "0001")) == 3
 
 
 def test_every_table_and_column_is_described(migrated):
@@ -33,7 +33,7 @@ def test_every_table_and_column_is_described(migrated):
                 AND (col_description(c.oid, a.attnum) IS NULL
                      OR obj_description(c.oid) IS NULL)
         """).fetchall()
-    assert [] == undescribed
+    assert undescribed == []
 
 
 def test_tables_of_a_newer_version_are_refused(migrated):

@@ -93,7 +93,6 @@ async def test_two_consumers_of_the_same_partitions_store_once(
 ):
     """Even instances that do not know of one another get in nobody's way."""
     events = history(make_event, 0, 3000)
-    other = bus.settings.model_copy()
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(bus.instance())
         await bus.publish(events[:1])
@@ -104,7 +103,6 @@ async def test_two_consumers_of_the_same_partitions_store_once(
             original(self, *args, group=f"{group}.other", **options)
 
         monkeypatch.setattr(Consumer, "__init__", in_another_group)
-        assert other == bus.settings
         await stack.enter_async_context(bus.instance())
         for start in range(1, len(events), 100):
             await bus.publish(events[start : start + 100])
@@ -112,10 +110,8 @@ async def test_two_consumers_of_the_same_partitions_store_once(
     check(bus, events)
 
 
-async def test_killed_in_the_middle_nothing_is_lost_or_repeated(
-    bus, make_event, until
-):
-    """kill -9 at any point needs no hand."""
+async def test_killed_in_the_middle_nothing_is_lost_or_repeated(bus, make_event, until):
+    """Being killed at any point needs no hand."""
     events = history(make_event, 0, 12_000)
     await bus.publish(events)
     settings = {
@@ -127,15 +123,14 @@ async def test_killed_in_the_middle_nothing_is_lost_or_repeated(
         "BALANCEBUS_HTTP_PORT": "0",
     }
     environment = os.environ | settings
-    taken = 0
-    while taken < len(events) // 2:
-        process = await create_subprocess_exec(
-            PROGRAM, "storage", env=environment, stdout=DEVNULL, stderr=DEVNULL
-        )
-        await until(lambda last=taken: bus.taken() > last)
-        process.kill()
-        await process.wait()
-        taken = bus.taken()
+    process = await create_subprocess_exec(
+        PROGRAM, "storage", env=environment, stdout=DEVNULL, stderr=DEVNULL
+    )
+    await until(lambda: bus.taken() > 0)
+    process.kill()
+    await process.wait()
+    assert bus.taken() < len(events)
+    # Kafka gives the partitions to another once the killed one's session is over.
     async with bus.instance():
         await bus.until_taken(len(events))
     check(bus, events)
@@ -196,21 +191,21 @@ async def test_poison_is_put_aside_and_the_rest_stored(bus, make_event):
     check(bus, good)
     assert before + 2 == counter._value.get()
     letters = await dead_letters(bus.settings, 2)
-    assert [1, 3] == [letter.source_offset for letter in letters]
+    assert [letter.source_offset for letter in letters] == [1, 3]
     assert {"kraken|main"} == {letter.key for letter in letters}
     assert letters[0].payload.endswith(b"\xff\xff\xff")
     assert "NUL" in letters[1].error
 
 
 async def dead_letters(settings, count):
-    """Return the first dead letters on the bus."""
+    """Return the dead letters on the bus, once there are that many."""
     letters = []
     async with (
         Registry(settings.schema_registry_url) as registry,
         Consumer(settings, registry, [DEAD_LETTERS]) as consumer,
     ):
-        async for batch in consumer.batches():
-            for record in (record for records in batch.values() for record in records):
-                letters.append(await consumer.decode(DeadLetter, record))
-            if len(letters) >= count:
-                return letters
+        batches = consumer.batches()
+        while len(letters) < count:
+            for records in (await anext(batches)).values():
+                letters += [await consumer.decode(DeadLetter, r) for r in records]
+    return letters

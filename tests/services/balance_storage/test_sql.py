@@ -43,9 +43,7 @@ def contract(history):
     newest = {}
     for event in counting:
         newest[event.key] = max(event.epoch, newest.get(event.key, 0))
-    return {
-        event.key: event for event in counting if event.epoch == newest[event.key]
-    }
+    return {event.key: event for event in counting if event.epoch == newest[event.key]}
 
 
 @pytest.fixture(scope="module")
@@ -167,9 +165,7 @@ def test_update_that_repeats_a_backfill_changes_the_balance(
 
 
 @pytest.mark.parametrize("together", [True, False])
-def test_echo_of_an_update_does_not_undo_a_newer_one(
-    connection, make_event, together
-):
+def test_echo_of_an_update_does_not_undo_a_newer_one(connection, make_event, together):
     """The same fact again in the same epoch is no news."""
     history = [
         make_event(event_id="a", balance=Decimal(1)),
