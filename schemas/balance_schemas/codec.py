@@ -20,7 +20,7 @@ from fastavro import parse_schema, schemaless_reader, schemaless_writer
 from fastavro.read import SchemaResolutionError
 from fastavro.schema import SchemaParseException
 
-from balance_schemas.decimals import from_unscaled, to_unscaled
+from balance_schemas.decimals import SCALE, from_unscaled, to_unscaled
 from balance_schemas.records import Difference, Movement, Record, RecordUnfitError
 
 R = TypeVar("R", bound=Record)
@@ -28,6 +28,8 @@ Schema = dict[str, Any]
 
 _MAGIC = b"\0"
 _HEADER_BYTES = 5
+_AMOUNT_BYTES_MAX = 16
+_TIME = "timestamp-micros"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -120,11 +122,21 @@ def writer_schema(text: str) -> Schema:
     """Return a schema of the registry, ready for `decode`.
 
     Raises:
-        UndecodableError: the text is not an Avro record schema.
+        UndecodableError: the text is not an Avro schema, or has amounts or times in
+            other units than ours: Avro would take their bytes for ours.
     """
     try:
-        return cast("Schema", parse_schema(_without_logical_types(json.loads(text))))
-    except (KeyError, TypeError, ValueError, SchemaParseException) as error:
+        schema = json.loads(text)
+        _check_units(schema)
+        return cast("Schema", parse_schema(_without_logical_types(schema)))
+    except (
+        AttributeError,
+        KeyError,
+        RecursionError,
+        TypeError,
+        ValueError,
+        SchemaParseException,
+    ) as error:
         raise UndecodableError(f"not an Avro schema: {error}") from error
 
 
@@ -200,6 +212,8 @@ def _decimal_to_bytes(amount: Decimal) -> bytes:
 
 
 def _bytes_to_decimal(body: bytes) -> Decimal:
+    if len(body) > _AMOUNT_BYTES_MAX:  # reading a long integer takes time squared
+        raise ValueError(f"amount of {len(body)} bytes, over {_AMOUNT_BYTES_MAX}")
     return from_unscaled(int.from_bytes(body, "big", signed=True))
 
 
@@ -209,6 +223,21 @@ def _time_to_micros(time: datetime) -> int:
 
 def _micros_to_time(micros: int) -> datetime:
     return _EPOCH + timedelta(microseconds=micros)
+
+
+def _check_units(kind: Any) -> None:
+    """Refuse a schema whose amounts or times are not in the units of the bus."""
+    if isinstance(kind, list):
+        for part in kind:
+            _check_units(part)
+    elif isinstance(kind, dict):
+        logical = str(kind.get("logicalType"))
+        other_time = logical.startswith("timestamp-") and logical != _TIME
+        if other_time or (logical == "decimal" and kind.get("scale") != SCALE):
+            raise ValueError(f"{logical} in other units: {kind}")
+        for name, part in kind.items():
+            if name != "default":
+                _check_units(part)
 
 
 def _without_logical_types(kind: Any) -> Any:

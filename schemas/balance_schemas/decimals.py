@@ -67,26 +67,34 @@ def exact(amount: Decimal) -> Decimal:
 def add(left: Decimal, right: Decimal) -> Decimal:
     """Return ``left + right`` exactly; `AmountUnfitError` if the sum does not fit."""
     try:
-        return _EXACT.add(left, right)
+        result = _EXACT.add(left, right)
+        exact(result)
     except DecimalException:
         raise AmountUnfitError(f"{left} + {right}") from None
+    return result
 
 
 def subtract(left: Decimal, right: Decimal) -> Decimal:
     """Return ``left - right`` exactly; `AmountUnfitError` if it does not fit."""
     try:
-        return _EXACT.subtract(left, right)
+        result = _EXACT.subtract(left, right)
+        exact(result)
     except DecimalException:
         raise AmountUnfitError(f"{left} - {right}") from None
+    return result
 
 
 def to_unscaled(amount: Decimal) -> int:
-    """Return the amount in units of 10⁻¹⁸, as Avro stores it.
+    """Return an `exact` amount in units of 10⁻¹⁸, as Avro stores it.
 
-    Raises:
-        AmountUnfitError: as `exact`.
+    Args:
+        amount: one that `exact` takes, as every amount in a record is; the digits of
+            another would be cut, so this is for the codec alone.
     """
-    return int(_EXACT.scaleb(exact(amount), SCALE))
+    try:
+        return int(_EXACT.scaleb(amount, SCALE))
+    except DecimalException:  # a zero with a huge exponent fits, but cannot be moved
+        return int(_EXACT.scaleb(exact(amount), SCALE))
 
 
 def from_unscaled(unscaled: int) -> Decimal:

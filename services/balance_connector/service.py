@@ -13,7 +13,7 @@ from balance_connector.outbox import Entry, Outbox, Publisher
 from balance_connector.poll import PollRunner
 from balance_connector.rest import Nonces, RestClient
 from balance_connector.status import HEARTBEAT_S, Board
-from balance_connector.stream import StreamRunner
+from balance_connector.stream import StreamRunner, connected
 from balance_connector.tell import Teller
 from balance_connector.venue import Credentials, Options, State, Venue
 from balance_schemas.codec import encode_body
@@ -158,6 +158,7 @@ class Connector:
             self._outbox,
             board,
             self._clock,
+            connected,
         )
 
     def _polls(self, key: Credentials, nonces: Nonces) -> PollRunner:

@@ -9,8 +9,8 @@ closing politely would wait for a peer that may not be there.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any, Literal, Protocol
 
 import structlog
@@ -71,6 +71,10 @@ class Socket(Protocol):
         """Its transport, to break it off."""
 
 
+Connect = Callable[[str], AbstractAsyncContextManager[Socket]]
+"""Opens a connection to a URL."""
+
+
 class StreamRunner:
     """One account's stream, for the life of the process.
 
@@ -86,6 +90,7 @@ class StreamRunner:
         outbox: the hand-over behind it.
         board: the feed's status.
         clock: time.
+        connect: opens connections.
     """
 
     def __init__(
@@ -101,6 +106,7 @@ class StreamRunner:
         outbox: Outbox,
         board: Board,
         clock: Clock,
+        connect: Connect,
     ) -> None:
         self._venue = venue
         self._url = url
@@ -112,6 +118,7 @@ class StreamRunner:
         self._outbox = outbox
         self._board = board
         self._clock = clock
+        self._connect = connect
         self._teller = teller
         self._unreadable: frozenset[str] = frozenset()
 
@@ -165,7 +172,7 @@ class StreamRunner:
             self._credentials, self._options, books, self._unreadable
         )
         board.set(State.CONNECTING, f"connecting to {self._url}")
-        async with _connected(self._url) as socket:
+        async with self._connect(self._url) as socket:
             await self._open(protocol, socket)
             board.set(*protocol.health)
             await self._read(protocol, socket)
@@ -309,7 +316,7 @@ class _Watch:
 
 
 @asynccontextmanager
-async def _connected(url: str) -> AsyncIterator[ClientConnection]:
+async def connected(url: str) -> AsyncIterator[ClientConnection]:
     """Open a connection and, at the end, close it without waiting long.
 
     Raises:

@@ -129,7 +129,7 @@ class KrakenStream:
             envelope = wire.read_envelope(frame)
             if envelope.channel == "balances":
                 return self._balances(envelope, received_at)
-            return self._other(envelope, frame, received_at)
+            return self._other(envelope, received_at)
         except FrameInvalid as error:
             return self._doubt(error, invalid=error)
         except VenueError as error:
@@ -403,9 +403,7 @@ class KrakenStream:
             )
         return pocket
 
-    def _other(
-        self, envelope: wire.Envelope, frame: bytes, received_at: datetime
-    ) -> Step:
+    def _other(self, envelope: wire.Envelope, received_at: datetime) -> Step:
         """Take in a frame that carries no balances."""
         if envelope.channel == "heartbeat" or envelope.method == "pong":
             return _ALIVE
@@ -415,8 +413,8 @@ class KrakenStream:
             return self._acknowledged(envelope, received_at)
         if envelope.channel is None and envelope.method == "unsubscribe":
             return _NOTHING
-        if text := _error_text(envelope, frame):
-            raise meaning(text, _CHANNEL_PERMISSION, received_at.timestamp())
+        if text := envelope.error or envelope.abuse:
+            raise meaning(str(text), _CHANNEL_PERMISSION, received_at.timestamp())
         what = envelope.channel or envelope.method
         return Step(
             invalid=FrameInvalid("unknown_channel", f"channel or method {what!r}")
@@ -533,14 +531,3 @@ def _invalid(bad: list[wire.BadRow]) -> FrameInvalid | None:
         f"unreadable: {listed}{more}",
         frozenset() if nameless else names,
     )
-
-
-def _error_text(envelope: wire.Envelope, frame: bytes) -> str:
-    """Return the text of an error frame in whatever spelling, or ""."""
-    if envelope.error:
-        return str(envelope.error)
-    if envelope.channel is None and envelope.method is None:
-        fields = msgspec.json.decode(frame, type=dict[str, object])
-        errors = (value for name, value in fields.items() if name.lower() == "error")
-        return str(next(errors, ""))
-    return ""

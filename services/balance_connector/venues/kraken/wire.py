@@ -28,6 +28,7 @@ class Envelope(msgspec.Struct):
     sequence: int | None = None
     success: Any = None
     error: Any = None
+    abuse: Any = msgspec.field(default=None, name="Error")
     data: msgspec.Raw = msgspec.Raw(b"")
     result: msgspec.Raw = msgspec.Raw(b"")
 

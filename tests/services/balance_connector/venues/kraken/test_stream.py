@@ -1,0 +1,642 @@
+"""What each frame means, one connection at a time."""
+
+from decimal import Decimal
+
+import msgspec
+import pytest
+from conversation import NOW, asset, connection, entry, frame, seed, told
+
+from balance_connector.books import Holding
+from balance_connector.venue import Note, Response, State
+from balance_shared.errors import (
+    FrameInvalid,
+    PictureNeeded,
+    SequenceGap,
+    VenueRefused,
+    VenueUnavailable,
+)
+
+BTC = asset("BTC", "1.5", ("spot", "main", "1.0"), ("earn", "liquid", "0.5"))
+USD = asset("USD", "100.0000", ("spot", "main", "100.0000"))
+
+
+@pytest.fixture(name="stream")
+def _stream():
+    """Return a connection with a picture of BTC in two wallets and USD in one."""
+    stream = connection()
+    list(stream.receive(frame("snapshot", [BTC, USD], 1), NOW).events)
+    return stream
+
+
+class TestOpening:
+    """From the token to the acknowledgement."""
+
+    def test_token_is_asked_for_and_used(self):
+        """Each connection subscribes with a fresh token and says how to rebase."""
+        stream = connection(rebased=False)
+        request = stream.login(7)
+        answer = Response(200, b'{"error":[],"result":{"token":"T","expires":900}}')
+        (subscription,) = stream.open(answer, 8, NOW).send
+
+        assert "/0/private/GetWebSocketsToken" == request.path
+        assert request.secret
+        assert {
+            "method": "subscribe",
+            "params": {
+                "channel": "balances",
+                "rebased": False,
+                "snapshot": True,
+                "token": "T",
+            },
+            "req_id": 1,
+        } == msgspec.json.decode(subscription)
+
+    def test_users_all_asks_for_no_picture(self):
+        """The venue gives none, so none is asked for."""
+        stream = connection(users_all=True)
+        answer = Response(200, b'{"error":[],"result":{"token":"T"}}')
+        params = msgspec.json.decode(stream.open(answer, 1, NOW).send[0])["params"]
+
+        assert "all" == params["users"]
+        assert "snapshot" not in params
+
+    def test_missing_permission_is_named(self):
+        """A key without the WebSocket permission is refused by name."""
+        answer = Response(200, b'{"error":["EGeneral:Permission denied"]}')
+
+        with pytest.raises(VenueRefused, match="WebSocket interface - On"):
+            connection().open(answer, 1, NOW)
+
+    @pytest.mark.parametrize(
+        "body", [b"<html>", b'{"error":[],"result":{}}', b'{"result":{"token":5}}']
+    )
+    def test_answer_without_a_token_is_retried_and_not_shown(self, body):
+        """What should hold the token is never repeated in an error."""
+        with pytest.raises(VenueUnavailable) as raised:
+            connection().open(Response(200, body), 1, NOW)
+
+        assert body.decode() not in str(raised.value)
+
+    @pytest.mark.parametrize(
+        ("text", "error"),
+        [
+            ("EGeneral:Permission denied", VenueRefused),
+            ("ESession:Invalid session", PictureNeeded),
+            ("EService:Unavailable", VenueUnavailable),
+            ("Something new", VenueUnavailable),
+            (
+                "Private data and trading are unavailable on this endpoint.",
+                VenueRefused,
+            ),
+        ],
+    )
+    def test_failed_acknowledgement_demands_what_its_text_means(self, text, error):
+        """The error of an acknowledgement is classified as REST errors are."""
+        ack = msgspec.json.encode(
+            {"method": "subscribe", "success": False, "error": text, "req_id": 1}
+        )
+
+        assert error is type(connection().receive(ack, NOW).demand)
+
+    @pytest.mark.parametrize("success", ["", ',"success":null', ',"success":"true"'])
+    def test_acknowledgement_without_success_is_a_failure(self, success):
+        """Only `true` is success."""
+        ack = f'{{"method":"subscribe"{success}}}'.encode()
+
+        assert isinstance(connection().receive(ack, NOW).demand, VenueUnavailable)
+
+    def test_already_subscribed_is_harmless(self):
+        """A second subscription's answer changes nothing."""
+        ack = b'{"method":"subscribe","success":false,"error":"Already subscribed"}'
+
+        assert connection().receive(ack, NOW).demand is None
+
+    def test_acknowledgement_alone_is_not_live(self):
+        """Live means that the picture is in, before or after the acknowledgement."""
+        stream = connection()
+        stream.receive(seed("ws_subscribe_ack"), NOW)
+        before = stream.health.state
+        list(stream.receive(seed("ws_balances_snapshot"), NOW).events)
+
+        assert State.SYNCING is before
+        assert State.LIVE is stream.health.state
+
+
+class TestPicture:
+    """Snapshots."""
+
+    def test_documented_picture(self):
+        """The documentation's example gives one event for each wallet, in order."""
+        events = list(connection().receive(seed("ws_balances_snapshot"), NOW).events)
+
+        assert [
+            ("kraken|main||spot/main|BTC", "1.2"),
+            ("kraken|main||spot/main|MATIC", "300"),
+            ("kraken|main||earn/flex|MATIC", "200"),
+            ("kraken|main||spot/main|USD", "80595.4943"),
+        ] == [(event.key, str(event.balance)) for event in events]
+        assert [(0, 4), (1, 4), (2, 4), (3, 4)] == [
+            (event.snapshot_index, event.snapshot_size) for event in events
+        ]
+        assert 1 == len({event.snapshot_id for event in events})
+        assert 4 == len({event.event_id for event in events})
+        assert {("wallet", None, 1, "asset")} == {
+            (event.balance_scope, event.delta, event.sequence, event.nature)
+            for event in events
+        }
+
+    @pytest.mark.parametrize("wallets", ["", ',"wallets":[]', ',"wallets":null'])
+    def test_row_without_wallets_is_unspecified(self, wallets):
+        """Where only the total is told, the total is told on."""
+        row = f'{{"asset":"BTC","balance":1.5{wallets}}}'
+        step = connection().receive(frame("snapshot", [row], 1), NOW)
+        (event,) = step.events
+
+        assert ("unspecified", "", "asset") == (
+            event.wallet,
+            event.wallet_id,
+            event.nature,
+        )
+        assert Decimal("1.5") == event.balance
+        assert "currency" == event.asset_class
+
+    def test_total_unlike_its_wallets_is_kept_and_counted(self):
+        """Wallets are told as sent, the total beside them."""
+        row = asset("BTC", "9.50", ("spot", "main", "1.0"))
+        step = connection().receive(frame("snapshot", [row], 1), NOW)
+        (event,) = step.events
+
+        assert Decimal("1.0") == event.balance
+        assert {"account_balance": "9.5"} == event.attributes
+        assert (Note.PICTURE_DIFFERENCE,) == step.notes
+
+    def test_what_vanished_is_absent(self):
+        """Balances known before and missing now are told as zero."""
+        known: dict[str, Holding] = {}
+        first = connection(known)
+        list(first.receive(frame("snapshot", [BTC, USD], 1), NOW).events)
+        second = connection(known, epoch=2)
+        step = second.receive(frame("snapshot", [USD], 1), NOW)
+
+        assert [
+            ("snapshot", "spot", "main", "USD", "100.0000"),
+            ("absent", "spot", "main", "BTC", "0"),
+            ("absent", "earn", "liquid", "BTC", "0"),
+        ] == told(step)
+        assert {"kraken|main||spot/main|USD"} == set(known)
+
+    def test_unknown_fields_are_kept_verbatim(self):
+        """Nothing that the venue sent is dropped."""
+        row = (
+            '{"asset":"BTC","balance":1.50,"new":{"a":1.10},"wallets":['
+            '{"type":"spot","id":"main","balance":1.50,"held":"0.10"}]}'
+        )
+        (event,) = connection().receive(frame("snapshot", [row], 1), NOW).events
+
+        assert {"new": '{"a":1.10}', "held": "0.10"} == event.attributes
+
+    def test_unknown_wallet_word_is_counted(self):
+        """An unknown wallet is told under its own words, with nature unknown."""
+        row = asset("BTC", "1", ("vault", "cold", "1"))
+        step = connection().receive(frame("snapshot", [row], 1), NOW)
+        (event,) = step.events
+
+        assert ("unspecified", "vault:cold", "unknown") == (
+            event.wallet,
+            event.wallet_id,
+            event.nature,
+        )
+        assert (Note.UNKNOWN_WORD,) == step.notes
+
+    @pytest.mark.parametrize(
+        "bad",
+        [
+            '{"asset":"BTC","balance":NaN,"wallets":[]}',
+            '{"asset":"BTC","balance":"NaN"}',
+            '{"asset":"BTC","balance":Infinity}',
+            '{"asset":"BTC","balance":0.1234567890123456789}',
+            '{"asset":"BTC","balance":123456789012345678901}',
+            '{"asset":"BTC","balance":1e400}',
+            '{"asset":"BTC","balance":true}',
+            '{"asset":"BTC","balance":null}',
+            '{"asset":"BTC"}',
+            '{"asset":"BTC","balance":[1]}',
+            '{"asset":"BTC","balance":1,"wallets":{"a":1}}',
+            '{"asset":"BTC","balance":1,"wallets":[{"type":"spot","id":5,"balance":1}]}',
+            '{"asset":"BTC","balance":1,"wallets":[{"type":"spot","id":"main"}]}',
+            asset("BTC", "2", ("spot", "main", "1"), ("spot", "main", "1")),
+        ],
+    )
+    def test_one_unreadable_row_does_not_hide_the_others(self, bad):
+        """The rest is told; the unreadable asset is neither changed nor absent."""
+        known: dict[str, Holding] = {}
+        list(connection(known).receive(frame("snapshot", [BTC, USD], 1), NOW).events)
+        stream = connection(known, epoch=2)
+        step = stream.receive(frame("snapshot", [bad, USD], 1), NOW)
+
+        assert [("snapshot", "spot", "main", "USD", "100.0000")] == told(step)
+        assert "invalid_row" == step.invalid.reason
+        assert step.demand is step.invalid
+        assert not step.confirmed
+        assert 3 == len(known)
+
+    def test_row_that_stays_unreadable_degrades(self):
+        """Told twice unreadable, the feed goes on without it and says so."""
+        bad = '{"asset":"BTC","balance":NaN}'
+        first = connection().receive(frame("snapshot", [bad, USD], 1), NOW)
+        stream = connection(tolerated=first.invalid.names)
+        step = stream.receive(frame("snapshot", [bad, USD], 1), NOW)
+
+        assert step.demand is None
+        assert step.invalid is not None
+        assert State.DEGRADED is stream.health.state
+        assert "BTC" in stream.health.reason
+
+    def test_row_without_a_name_spares_everything(self):
+        """Where it cannot be told whose row it is, nothing is called absent."""
+        known: dict[str, Holding] = {}
+        list(connection(known).receive(frame("snapshot", [BTC], 1), NOW).events)
+        stream = connection(known, epoch=2)
+        step = stream.receive(frame("snapshot", ["5", USD], 1), NOW)
+
+        assert [("snapshot", "spot", "main", "USD", "100.0000")] == told(step)
+        assert step.demand is not None
+
+    def test_second_telling_of_an_asset_is_unreadable(self):
+        """Two rows of one asset are not merged."""
+        step = connection().receive(frame("snapshot", [USD, USD], 1), NOW)
+
+        assert 1 == len(told(step))
+        assert "told twice" in str(step.invalid)
+
+    def test_late_duplicate_of_the_picture_changes_nothing(self, stream):
+        """The picture told again under its old number does not roll back."""
+        stream.receive(frame("update", [entry("USD", "5", "105")], 2), NOW)
+        step = stream.receive(frame("snapshot", [BTC, USD], 1), NOW)
+
+        assert [] == told(step)
+        assert (Note.DUPLICATE,) == step.notes
+        assert step.demand is None
+
+
+class TestUpdate:
+    """Updates: amounts, scope, identity."""
+
+    def test_fee_is_outside_the_amount(self, stream):
+        """The change is amount less fee, and the movement tells both."""
+        row = entry("USD", "132.9995", "232.6537", fee="0.3458")
+        (event,) = stream.receive(frame("update", [row], 2), NOW).events
+        (movement,) = event.movements
+
+        assert Decimal("132.6537") == event.delta
+        assert Decimal("232.6537") == event.balance
+        assert Decimal("132.9995") == movement.amount
+        assert Decimal("0.3458") == movement.fee
+        assert Decimal("132.6537") == movement.change
+        assert "2026-01-02T03:04:05.678901Z" == movement.occurred_at_text
+        assert 678901 == event.venue_time.microsecond
+        assert "kraken|main||L1" == event.event_id
+
+    def test_figure_of_the_wallet(self, stream):
+        """A figure that fits the wallet is the wallet's."""
+        row = entry("BTC", "0.25", "1.25")
+        (event,) = stream.receive(frame("update", [row], 2), NOW).events
+
+        assert ("wallet", "1.25", "1.25") == (
+            event.balance_scope,
+            str(event.balance),
+            str(event.reported_balance),
+        )
+
+    def test_figure_of_the_account(self, stream):
+        """A figure that fits all wallets is told as such; the wallet's is computed."""
+        row = entry("BTC", "0.25", "1.75")
+        (event,) = stream.receive(frame("update", [row], 2), NOW).events
+
+        assert "account" == event.balance_scope
+        assert Decimal("1.25") == event.balance
+        assert Decimal("1.75") == event.reported_balance
+
+    def test_scopes_hold_over_several_entries(self, stream):
+        """Auto-earn moves between wallets: the account's figure stands still."""
+        rows = [
+            entry("BTC", "-0.25", "1.25", ledger_id="L1"),
+            entry("BTC", "0.25", "1.5", ledger_id="L2", wallet=("earn", "liquid")),
+        ]
+        events = list(stream.receive(frame("update", rows, 2), NOW).events)
+
+        assert ["account", "account"] == [event.balance_scope for event in events]
+        assert ["0.75", "0.75"] == [str(event.balance) for event in events]
+
+    def test_figure_that_fits_nothing_is_in_doubt(self, stream):
+        """Previous plus change is told, the scope is unknown, a picture is needed."""
+        row = entry("BTC", "0.25", "7")
+        step = stream.receive(frame("update", [row], 2), NOW)
+        (event,) = step.events
+
+        assert ("unknown", "1.25", "7") == (
+            event.balance_scope,
+            str(event.balance),
+            str(event.reported_balance),
+        )
+        assert "scope_unknown" == step.demand.reason
+        assert State.STALE is stream.health.state
+
+    def test_documented_deposit_is_in_doubt(self):
+        """The documentation's own chain does not hold, and that is seen."""
+        stream = connection()
+        list(stream.receive(seed("ws_balances_snapshot"), NOW).events)
+        step = stream.receive(seed("ws_balances_deposit"), NOW)
+        (event,) = step.events
+
+        assert Decimal("1.21") == event.balance
+        assert Decimal("0.02") == event.reported_balance
+        assert "unknown" == event.balance_scope
+        assert isinstance(step.demand, PictureNeeded)
+
+    def test_new_asset_starts_from_nothing(self, stream):
+        """An asset that the picture does not list was zero."""
+        row = entry("ETH", "2", "1.9", fee="0.1")
+        (event,) = stream.receive(frame("update", [row], 2), NOW).events
+
+        assert ("wallet", Decimal("1.9")) == (event.balance_scope, event.balance)
+
+    def test_new_asset_with_another_figure_is_in_doubt(self, stream):
+        """Where nothing is known before, the figure is told as it is."""
+        step = stream.receive(frame("update", [entry("ETH", "2", "5")], 2), NOW)
+        (event,) = step.events
+
+        assert ("unknown", Decimal(5)) == (event.balance_scope, event.balance)
+        assert step.demand is not None
+
+    def test_entry_without_a_wallet_goes_to_the_only_one(self, stream):
+        """USD has one wallet, so that is meant."""
+        row = entry("USD", "1", "101", wallet=None)
+        (event,) = stream.receive(frame("update", [row], 2), NOW).events
+
+        assert ("spot", "main") == (event.wallet, event.wallet_id)
+
+    def test_entry_without_a_wallet_of_an_unknown_asset_is_unspecified(self, stream):
+        """With no wallet known it goes where nothing is named."""
+        row = entry("ETH", "1", "1", wallet=None)
+        (event,) = stream.receive(frame("update", [row], 2), NOW).events
+
+        assert ("unspecified", "") == (event.wallet, event.wallet_id)
+
+    def test_entry_without_a_wallet_among_several_cannot_be_placed(self, stream):
+        """BTC has two wallets: dead letter and a new picture."""
+        row = entry("BTC", "1", "2.5", wallet=None)
+        step = stream.receive(frame("update", [row], 2), NOW)
+
+        assert [] == told(step)
+        assert step.invalid is not None
+        assert step.demand is step.invalid
+
+    def test_entry_without_an_id_is_named_by_its_place(self, stream):
+        """No ledger id: feed, epoch, sequence and position name the fact."""
+        row = entry("USD", "1", "101").replace('"ledger_id": "L1", ', "")
+        (event,) = stream.receive(frame("update", [row], 2), NOW).events
+
+        assert "kraken|main|ws|1|2|0" == event.event_id
+
+    @pytest.mark.parametrize(
+        ("field", "value", "kept"),
+        [("type", "5", "5"), ("subtype", "null", None), ("category", '{"a":1}', "")],
+    )
+    def test_odd_descriptions_are_kept(self, stream, field, value, kept):
+        """Words that describe never cost a balance."""
+        row = entry("USD", "1", "101")
+        row = f'{row[:-1]},"{field}":{value}}}'
+        (event,) = stream.receive(frame("update", [row], 2), NOW).events
+
+        assert Decimal(101) == event.balance
+        assert str(kept or "") in str(getattr(event.movements[0], field) or "")
+
+    @pytest.mark.parametrize(
+        "bad",
+        [
+            entry("USD", "NaN", "101"),
+            entry("USD", "1", "0.1234567890123456789"),
+            entry("USD", "1", "true"),
+            entry("USD", "[]", "101"),
+            entry("USD", "1", "101", ledger_id=5),
+            entry("", "1", "101"),
+            '{"asset":"USD","balance":101}',
+            "[]",
+        ],
+    )
+    def test_unreadable_entry_is_a_dead_letter_and_a_new_picture(self, stream, bad):
+        """No balance is skipped silently."""
+        good = entry("BTC", "0.25", "1.25", ledger_id="L2")
+        step = stream.receive(frame("update", [bad, good], 2), NOW)
+
+        assert ["BTC"] == [event.asset for event in step.events]
+        assert isinstance(step.demand, FrameInvalid)
+        assert State.STALE is stream.health.state
+
+    def test_sum_that_does_not_fit_is_unreadable(self):
+        """Amounts that fit but whose sum does not are refused, not rounded."""
+        most = "99999999999999999999"
+        stream = connection()
+        row = asset("X", most, ("spot", "main", most))
+        list(stream.receive(frame("snapshot", [row], 1), NOW).events)
+        step = stream.receive(frame("update", [entry("X", most, most)], 2), NOW)
+
+        assert isinstance(step.demand, FrameInvalid)
+
+    def test_eighteen_digits_arrive(self, stream):
+        """All 18 fraction digits are kept."""
+        exact = "0.123456789012345678"
+        row = entry("WEI", exact, exact)
+        (event,) = stream.receive(frame("update", [row], 2), NOW).events
+
+        assert exact == str(event.balance)
+
+
+class TestSequence:
+    """Numbers: every one counts."""
+
+    def test_gap_is_seen(self, stream):
+        """A number left out puts all balances in doubt; nothing of it is told."""
+        step = stream.receive(frame("update", [entry("USD", "1", "101")], 3), NOW)
+
+        assert isinstance(step.demand, SequenceGap)
+        assert [] == told(step)
+        assert State.STALE is stream.health.state
+
+    def test_same_frame_twice_changes_nothing(self, stream):
+        """A repetition is dropped and counted."""
+        update = frame("update", [entry("USD", "1", "101")], 2)
+        stream.receive(update, NOW)
+        step = stream.receive(update, NOW)
+
+        assert ([], (Note.DUPLICATE,), None) == (told(step), step.notes, step.demand)
+
+    def test_same_entry_under_a_new_number_changes_nothing(self, stream):
+        """One ledger id, one fact."""
+        row = entry("USD", "1", "101")
+        stream.receive(frame("update", [row], 2), NOW)
+        step = stream.receive(frame("update", [row], 3), NOW)
+
+        assert ([], (Note.DUPLICATE,), None) == (told(step), step.notes, step.demand)
+
+    def test_same_entry_with_other_figures_is_in_doubt(self, stream):
+        """One ledger id with two contents cannot be right."""
+        stream.receive(frame("update", [entry("USD", "1", "101")], 2), NOW)
+        step = stream.receive(frame("update", [entry("USD", "2", "103")], 3), NOW)
+
+        assert "ledger_entry_changed" == step.demand.reason
+
+    def test_new_entry_under_an_old_number_is_in_doubt(self, stream):
+        """An old number with new content cannot be right either."""
+        stream.receive(frame("update", [entry("USD", "1", "101")], 2), NOW)
+        row = entry("USD", "1", "102", ledger_id="L2")
+        step = stream.receive(frame("update", [row], 2), NOW)
+
+        assert "sequence_reused" == step.demand.reason
+
+    def test_update_before_the_picture_is_in_doubt(self):
+        """Without a picture an update cannot be placed."""
+        step = connection().receive(frame("update", [entry("USD", "1", "1")], 1), NOW)
+
+        assert "no_picture" == step.demand.reason
+
+    def test_number_left_out_after_numbered_frames_is_a_gap(self, stream):
+        """Once numbered, always numbered."""
+        step = stream.receive(frame("update", [entry("USD", "1", "101")], None), NOW)
+
+        assert isinstance(step.demand, SequenceGap)
+
+    def test_picture_may_begin_at_any_number(self):
+        """The first number is taken as it comes."""
+        stream = connection()
+        list(stream.receive(frame("snapshot", [USD], 41), NOW).events)
+        step = stream.receive(frame("update", [entry("USD", "1", "101")], 42), NOW)
+
+        assert step.demand is None
+
+
+class TestUsersAll:
+    """Master and sub-accounts on one stream, without a picture."""
+
+    @pytest.fixture(name="everyone")
+    def _everyone(self):
+        stream = connection(users_all=True)
+        stream.receive(b'{"method":"subscribe","success":true}', NOW)
+        return stream
+
+    def test_live_once_subscribed(self, everyone):
+        """No picture comes, so the acknowledgement is all there is."""
+        assert State.LIVE is everyone.health.state
+        assert everyone.synced
+
+    def test_user_is_the_subaccount_and_the_scope_stays_unknown(self, everyone):
+        """Figures are told as they come; nothing says what they cover."""
+        row = entry("USD", "1", "101", user="AA96N74GCGEFN8KI")
+        step = everyone.receive(frame("update", [row], 7), NOW)
+        (event,) = step.events
+
+        assert "kraken|main|AA96N74GCGEFN8KI|spot/main|USD" == event.key
+        assert ("unknown", Decimal(101)) == (event.balance_scope, event.balance)
+        assert "kraken|main|AA96N74GCGEFN8KI|L1" == event.event_id
+        assert step.demand is None
+
+    def test_gap_is_seen_from_the_second_number_on(self, everyone):
+        """The first number is the baseline."""
+        everyone.receive(frame("update", [entry("USD", "1", "101")], 7), NOW)
+        row = entry("USD", "1", "102", ledger_id="L2")
+        step = everyone.receive(frame("update", [row], 9), NOW)
+
+        assert isinstance(step.demand, SequenceGap)
+
+
+class TestOtherFrames:
+    """Frames without balances."""
+
+    @pytest.mark.parametrize(
+        "alive",
+        [
+            b'{"channel":"heartbeat"}',
+            b'{"method":"pong","req_id":101,"time_in":"x","time_out":"y"}',
+        ],
+    )
+    def test_signs_of_life_are_not_kept(self, stream, alive):
+        """Heartbeats and pongs are no part of the story."""
+        step = stream.receive(alive, NOW)
+
+        assert (False, None, None) == (step.keep, step.invalid, step.demand)
+
+    def test_maintenance_is_a_state_and_its_end_a_new_picture(self, stream):
+        """Figures from a venue that is being mended are not trusted."""
+        maintenance = (
+            b'{"channel":"status","type":"update","data":[{"system":"maintenance"}]}'
+        )
+        stream.receive(maintenance, NOW)
+        during = stream.health.state
+        step = stream.receive(maintenance.replace(b"maintenance", b"online"), NOW)
+
+        assert State.MAINTENANCE is during
+        assert "maintenance_over" == step.demand.reason
+
+    def test_picture_during_maintenance_is_not_live(self):
+        """A picture taken meanwhile is told, but not trusted."""
+        stream = connection()
+        stream.receive(b'{"channel":"status","data":[{"system":"maintenance"}]}', NOW)
+        list(stream.receive(frame("snapshot", [USD], 1), NOW).events)
+
+        assert State.MAINTENANCE is stream.health.state
+
+    @pytest.mark.parametrize("system", ["online", "cancel_only", "post_only"])
+    def test_other_systems_change_nothing(self, stream, system):
+        """Balances are right while orders are restricted."""
+        status = (
+            f'{{"channel":"status","data":[{{"system":"{system}",'
+            f'"connection_id":18446744073709551615}}],"type":"update"}}'
+        ).encode()
+        step = stream.receive(status, NOW)
+
+        assert (None, None, ()) == (step.demand, step.invalid, step.notes)
+        assert State.LIVE is stream.health.state
+
+    @pytest.mark.parametrize(
+        "odd", [b'{"channel":"executions","data":[]}', b'{"method":"x"}', b"{}"]
+    )
+    def test_unknown_frame_is_a_dead_letter_only(self, stream, odd):
+        """A channel that we did not ask for says nothing of balances."""
+        step = stream.receive(odd, NOW)
+
+        assert "unknown_channel" == step.invalid.reason
+        assert step.demand is None
+        assert State.LIVE is stream.health.state
+
+    @pytest.mark.parametrize(
+        "unreadable",
+        [
+            b"",
+            b"{",
+            b'{"channel":"balances","type":"upd',
+            b"\xff\xfe\x00",
+            b"[]",
+            b'"text"',
+            b"[" * 100_000,
+            b'{"channel":"balances","type":"reset","data":[],"sequence":2}',
+            b'{"channel":"balances","type":"update","data":5,"sequence":2}',
+            b'{"channel":"balances","type":"update","sequence":2}',
+            b'{"channel":"balances","type":"update","data":[],"sequence":"2"}',
+            b'{"channel":5}',
+        ],
+    )
+    def test_unreadable_frame_puts_balances_in_doubt(self, stream, unreadable):
+        """What cannot be read may have told a balance."""
+        step = stream.receive(unreadable, NOW)
+
+        assert step.invalid is not None
+        assert isinstance(step.demand, FrameInvalid)
+        assert State.STALE is stream.health.state
+
+    def test_rate_abuse_backs_off(self, stream):
+        """The capital E of this frame is the venue's."""
+        step = stream.receive(b'{"Error":"Exceeded msg rate"}', NOW)
+
+        assert isinstance(step.demand, VenueUnavailable)
+        assert 15 == step.demand.retry_after_s
