@@ -8,15 +8,21 @@ from contextlib import AsyncExitStack
 from decimal import Decimal
 from pathlib import Path
 
+import psycopg
 import pytest
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from balance_schemas.codec import encode_body
 from balance_schemas.keys import account_key
 from balance_schemas.records import DeadLetter
-from balance_schemas.topics import DEAD_LETTERS
+from balance_schemas.topics import DEAD_LETTERS, EVENTS
 from balance_shared import telemetry
+from balance_shared.errors import PublishError
 from balance_shared.kafka import Consumer
 from balance_shared.registry import Registry
+from balance_shared.service import Parts
+from balance_storage.service import run
 
 pytestmark = pytest.mark.integration
 
@@ -108,6 +114,67 @@ async def test_two_consumers_of_the_same_partitions_store_once(
             await bus.publish(events[start : start + 100])
         await bus.until_taken(len(events))
     check(bus, events)
+
+
+def move(bus, partition, offset):
+    """Move a stored position, as another instance or an operator would."""
+    with psycopg.connect(bus.settings.postgres_dsn.get_secret_value()) as connection:
+        connection.execute(
+            "UPDATE balancebus.consumer_offsets SET next_offset = %s"
+            " WHERE topic_partition = %s",
+            (offset, partition),
+        )
+
+
+def partition_of_main(bus):
+    """Return the partition of the default account, which has all the records."""
+    ((partition,),) = bus.select(
+        "SELECT topic_partition FROM balancebus.consumer_offsets WHERE next_offset > 0"
+    )
+    return partition
+
+
+async def test_moved_position_is_followed(bus, make_event):
+    """Who finds the position elsewhere reads on from there."""
+    events = [make_event(event_id=f"id-{number}") for number in range(60)]
+    async with bus.instance():
+        await bus.publish(events[:50])
+        await bus.until_taken(50)
+        move(bus, partition_of_main(bus), 20)
+        await bus.publish(events[50:])
+        await bus.until_taken(60)
+    check(bus, events)
+
+
+async def test_topic_made_anew_is_refused(bus, make_event):
+    """Its records would be taken for those that are stored."""
+    events = [make_event(event_id=f"id-{number}") for number in range(10)]
+    await bus.publish(events[:5])
+    async with bus.instance():
+        await bus.until_taken(5)
+    move(bus, partition_of_main(bus), 1000)
+    await bus.publish(events[5:])
+    with pytest.raises(PublishError, match="made anew"):
+        await asyncio.wait_for(run(bus.settings, Parts()), 20)
+
+
+async def test_records_that_retention_deleted_are_counted(bus, make_event):
+    """What was gone before it was read is never passed over in silence."""
+    events = [make_event(event_id=f"id-{number}") for number in range(30)]
+    await bus.publish(events[:10])
+    async with bus.instance():
+        await bus.until_taken(10)
+    await bus.publish(events[10:])
+    topic = EVENTS.full_name(bus.settings.topic_prefix)
+    admin = AIOKafkaAdminClient(bootstrap_servers=bus.settings.kafka_bootstrap_servers)
+    await admin.start()
+    place = TopicPartition(topic, partition_of_main(bus))
+    await admin.delete_records({place: RecordsToDelete(before_offset=25)})
+    await admin.close()
+    async with bus.instance():
+        await bus.until_taken(30)
+    check(bus, events[:10] + events[25:])
+    assert telemetry.RECORDS_GONE.labels("storage", topic)._value.get() == 15
 
 
 async def test_killed_in_the_middle_nothing_is_lost_or_repeated(bus, make_event, until):
