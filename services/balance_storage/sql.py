@@ -56,8 +56,9 @@ WITH facts AS (
     WHERE staged.kind IN ('snapshot', 'update', 'absent')
     GROUP BY staged.event_id
 ), latest AS (
-    SELECT DISTINCT ON (balance_key) staged.*
-    FROM counting JOIN staged_events AS staged USING (line)
+    -- Only the line's number is sorted about: rows are wide.
+    SELECT DISTINCT ON (balance_key) line
+    FROM counting JOIN staged_events USING (line)
     ORDER BY balance_key, epoch DESC, line DESC
 )
 INSERT INTO balancebus.balances AS known (
@@ -69,7 +70,7 @@ SELECT
     balance_key, venue, account, subaccount, wallet, wallet_id, nature, asset, kind,
     balance, available, venue_time, received_at, epoch, event_id, topic,
     topic_partition, topic_offset
-FROM latest
+FROM latest JOIN staged_events USING (line)
 ON CONFLICT (balance_key) DO UPDATE SET
     nature = excluded.nature,
     kind = excluded.kind,
