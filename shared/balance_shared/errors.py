@@ -15,7 +15,8 @@
     └── RecordInvalid            a consumer cannot read it      dead letter, go on
 
 `classify` is the one place that decides; anything outside the tree is a bug and ends
-the process with exit code 1. The class docstring is the default message.
+the process with exit code 1. The first line of a class's docstring is its default
+message.
 """
 
 from enum import Enum, IntEnum
@@ -25,8 +26,8 @@ class BalanceBusError(Exception):
     """Balance bus failed."""
 
     def __init__(self, message: str | None = None) -> None:
-        """Take the class docstring where no message is given."""
-        super().__init__(message or type(self).__doc__)
+        """Take the first line of the class docstring where no message is given."""
+        super().__init__(message or (type(self).__doc__ or "").partition("\n")[0])
 
 
 class SettingsError(BalanceBusError):

@@ -25,8 +25,9 @@ COMPATIBILITY = "FULL_TRANSITIVE"
 """Every version reads every other, so that teams upgrade in any order."""
 
 _CONTENT_TYPE = "application/vnd.schemaregistry.v1+json"
-_INCOMPATIBLE = 409
 _NOT_FOUND = 404
+_CONFLICT = 409
+_BUSY = (408, 429)
 _SERVER_ERROR = 500
 
 log = structlog.get_logger(__name__)
@@ -125,15 +126,30 @@ class Registry:
         ) as answer:
             if answer.status == _NOT_FOUND and missing is not None:
                 return missing
-            if answer.status >= _SERVER_ERROR:
+            if _passes(method, answer.status):
                 answer.raise_for_status()
             if not answer.ok:
                 raise PublishError(
                     f"schema registry refuses {method} {path}: "
                     f"{answer.status} {(await answer.text())[:500]}"
                 )
-            return await answer.json(content_type=None)
+            try:
+                return await answer.json(content_type=None)
+            except ValueError as error:  # a page of some proxy: the answer is to come
+                raise aiohttp.ClientPayloadError(
+                    f"{method} {path}: not JSON: {(await answer.text())[:100]!r}"
+                ) from error
 
     def _note(self, state: RetryCallState) -> None:
         outcome = state.outcome.exception() if state.outcome else None
         log.warning("registry_unreachable", url=self._url, error=repr(outcome))
+
+
+def _passes(method: str, status: int) -> bool:
+    """Return whether asking again may mend an answer.
+
+    Processes that start together set a subject's compatibility together, and all but
+    the first may meet 409; an incompatible schema (409 to POST) stays so.
+    """
+    raced = status == _CONFLICT and method == "PUT"
+    return raced or status >= _SERVER_ERROR or status in _BUSY

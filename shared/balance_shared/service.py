@@ -93,14 +93,24 @@ def run_service(
 
 def _end(error: BaseException) -> ExitCode:
     """Say why the process ends, in one line; returns the exit code."""
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
+    error = _cause(error)
     code = exit_code(error)
     if isinstance(error, BalanceBusError) and code is not ExitCode.BUG:
         log.error("stopped", error=str(error), exit_code=int(code))
     else:
         log.error("stopped", error=repr(error), exit_code=int(code), exc_info=error)
     return code
+
+
+def _cause(error: BaseException) -> BaseException:
+    """Return what ended a service: of several errors at once a bug, else the first.
+
+    Two feeds of one account may be refused in the same moment.
+    """
+    if not isinstance(error, BaseExceptionGroup):
+        return error
+    causes = [_cause(part) for part in error.exceptions]
+    return next((one for one in causes if exit_code(one) is ExitCode.BUG), causes[0])
 
 
 async def _live(
@@ -122,10 +132,12 @@ async def _live(
 
 async def _work(main: Callable[[Parts], Awaitable[None]], parts: Parts) -> None:
     """Run the service; being asked to stop is a good end."""
+    task = asyncio.current_task()
     try:
         await main(parts)
     except asyncio.CancelledError:
-        return
+        if task is None or not task.cancelling():
+            raise RuntimeError("the service was cancelled from within") from None
 
 
 def _stop_on_signals(work: asyncio.Task[None]) -> None:

@@ -53,10 +53,8 @@ async def apply_topics(
 @asynccontextmanager
 async def _admin(settings: ServiceSettings) -> AsyncIterator[AIOKafkaAdminClient]:
     admin = AIOKafkaAdminClient(**client_options(settings), request_timeout_ms=30_000)
-    async for attempt in until_reachable("topics"):
-        with attempt:
-            await admin.start()
     try:
+        await until_reachable("topics", admin.start)
         yield admin
     except KafkaError as error:
         raise translate(error) from error

@@ -1,6 +1,7 @@
 """How every client connects, and what its errors mean to us."""
 
 import ssl
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import structlog
@@ -24,8 +25,8 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from balance_shared.errors import BusInterrupted, PublishError
-from balance_shared.settings import ServiceSettings
+from balance_shared.errors import BusInterrupted, PublishError, SettingsError
+from balance_shared.settings import PREFIX, ServiceSettings
 
 log = structlog.get_logger(__name__)
 
@@ -43,7 +44,11 @@ _FINAL = (
 
 
 def client_options(settings: ServiceSettings) -> dict[str, Any]:
-    """Return the arguments that every aiokafka client takes."""
+    """Return the arguments that every aiokafka client takes.
+
+    Raises:
+        SettingsError: a file of certificates or keys cannot be used.
+    """
     password = settings.kafka_sasl_password
     return {
         "bootstrap_servers": settings.kafka_bootstrap_servers,
@@ -58,17 +63,24 @@ def client_options(settings: ServiceSettings) -> dict[str, Any]:
 
 
 def _ssl_context(settings: ServiceSettings) -> ssl.SSLContext | None:
-    if "SSL" not in settings.kafka_security_protocol.split("_")[-1]:
+    if settings.kafka_security_protocol not in {"SSL", "SASL_SSL"}:
         return None
-
-    def text(path: object) -> str | None:
-        return str(path) if path else None
-
-    context: ssl.SSLContext = create_ssl_context(
-        cafile=text(settings.kafka_ssl_ca_file),
-        certfile=text(settings.kafka_ssl_cert_file),
-        keyfile=text(settings.kafka_ssl_key_file),
-    )
+    files = {
+        "ca": settings.kafka_ssl_ca_file,
+        "cert": settings.kafka_ssl_cert_file,
+        "key": settings.kafka_ssl_key_file,
+    }
+    given = {name: str(path) for name, path in files.items() if path}
+    try:
+        context: ssl.SSLContext = create_ssl_context(
+            **{f"{name}file": path for name, path in given.items()}
+        )
+    except OSError as error:  # as ssl.SSLError is
+        listed = ", ".join(
+            f"{PREFIX}KAFKA_SSL_{name.upper()}_FILE ({path})"
+            for name, path in given.items()
+        )
+        raise SettingsError(f"cannot use {listed}: {error.strerror}") from error
     return context
 
 
@@ -78,10 +90,15 @@ def translate(error: KafkaError) -> BusInterrupted | PublishError:
     return PublishError(text) if isinstance(error, _FINAL) else BusInterrupted(text)
 
 
-def until_reachable(what: str) -> AsyncRetrying:
-    """Return the retry policy of a start: wait for Kafka as long as it takes.
+async def until_reachable(what: str, connect: Callable[[], Awaitable[None]]) -> None:
+    """Connect, however long it takes until Kafka answers.
 
-    Errors that waiting cannot mend (authorization) are raised at once.
+    Args:
+        what: says in the log who waits.
+        connect: tries once; called again after each failure that passes.
+
+    Raises:
+        PublishError: waiting does not mend it (no permission).
     """
 
     def passing(error: BaseException) -> bool:
@@ -93,9 +110,13 @@ def until_reachable(what: str) -> AsyncRetrying:
         outcome = state.outcome.exception() if state.outcome else None
         log.warning("kafka_unreachable", what=what, error=repr(outcome))
 
-    return AsyncRetrying(
+    retrying = AsyncRetrying(
         wait=wait_random_exponential(multiplier=0.2, max=5),
         retry=retry_if_exception(passing),
         before_sleep=note,
         reraise=True,
     )
+    try:
+        await retrying(connect)
+    except KafkaError as error:
+        raise translate(error) from error

@@ -80,9 +80,7 @@ class Consumer:
 
     async def __aenter__(self) -> Self:
         """Wait for Kafka, however long that takes."""
-        async for attempt in until_reachable("consumer"):
-            with attempt:
-                await self._connect()
+        await until_reachable("consumer", self._connect)
         return self
 
     async def __aexit__(self, *exc: object) -> None:
@@ -236,10 +234,8 @@ async def read_compacted(
     """
     name = topic.full_name(settings.topic_prefix)
     consumer = _consumer(settings, None, name)
-    async for attempt in until_reachable("read_compacted"):
-        with attempt:
-            await consumer.start()
     try:
+        await until_reachable("read_compacted", consumer.start)
         tp = TopicPartition(name, partition_of(account, _partitions(consumer, name)))
         consumer.unsubscribe()
         consumer.assign([tp])

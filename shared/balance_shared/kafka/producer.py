@@ -145,9 +145,7 @@ class Producer:
         )
 
     async def _start(self) -> None:
-        async for attempt in until_reachable("producer"):
-            with attempt:
-                await self._connect()
+        await until_reachable("producer", self._connect)
 
     async def _connect(self) -> None:
         producer = AIOKafkaProducer(
