@@ -19,7 +19,6 @@ from balance_connector.venue import (
     Credentials,
     Options,
     PollProtocol,
-    Request,
     State,
     Step,
     Venue,
@@ -117,11 +116,9 @@ class PollRunner:
             await self._calls(protocol)
 
     async def _calls(self, protocol: PollProtocol) -> None:
-        def make(nonce: int) -> Request | None:
-            return protocol.request(nonce, self._clock.now())
-
+        protocol.begin(self._clock.now())
         try:
-            while answer := await self._rest.call(self._nonces, make):
+            while answer := await self._rest.call(self._nonces, protocol.request):
                 await self._take(protocol, answer)
         except VenueUnavailable as error:
             self._board.set(_state(error), str(error))

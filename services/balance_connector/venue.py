@@ -167,8 +167,8 @@ class StreamProtocol(Protocol):
 class PollProtocol(Protocol):
     """Polls of a REST endpoint, for the life of a process.
 
-    For each round the runner calls `request` until it returns None, and `receive` with
-    the answer to each request.
+    For each round the runner calls `begin`, then `request` until it returns None, and
+    `receive` with the answer to each request. A round that fails is not continued.
     """
 
     @property
@@ -179,7 +179,10 @@ class PollProtocol(Protocol):
     def sequence(self) -> int | None:
         """Number of the last poll that made a round complete."""
 
-    def request(self, nonce: int, now: datetime) -> Request | None:
+    def begin(self, now: datetime) -> None:
+        """Start a round."""
+
+    def request(self, nonce: int) -> Request | None:
         """Return the next call of this round, or None when the round is complete."""
 
     def receive(self, response: Response, received_at: datetime) -> Step:

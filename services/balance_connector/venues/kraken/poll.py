@@ -63,14 +63,15 @@ class KrakenPoll:
         self.sequence: int | None = None
         self.health = Health(State.SYNCING, "waiting for the first answer")
 
-    def request(self, nonce: int, now: datetime) -> Request | None:
-        """Return the next call: the names where they are due, then the balances."""
-        if not self._asked:
-            due = self._names_due_at is None or now >= self._names_due_at
-            self._pending = ["Assets", "AssetsDisplay"] if due else []
-            self._pending.append("Balance")
+    def begin(self, now: datetime) -> None:
+        """Start a round: the names where they are due, then the balances."""
+        due = self._names_due_at is None or now >= self._names_due_at
+        self._pending = ["Assets", "AssetsDisplay"] if due else []
+        self._pending.append("Balance")
+
+    def request(self, nonce: int) -> Request | None:
+        """Return the next call of this round."""
         if not self._pending:
-            self._asked = ""
             return None
         self._asked = self._pending.pop(0)
         if self._asked == "Balance":
@@ -136,7 +137,8 @@ class KrakenPoll:
         notes: list[Note] = []
         for code, raw in rows.items():
             try:
-                balance = exact(msgspec.json.decode(raw, type=Decimal))
+                balance = msgspec.json.decode(raw, type=Decimal)
+                exact(balance)
             except _UNREADABLE as error:
                 bad[code] = str(error)
                 continue

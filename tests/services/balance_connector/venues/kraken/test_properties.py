@@ -186,6 +186,7 @@ def test_polls_take_in_anything(bodies, results):
     poll = KrakenPoll(KEY, Options(), books)
     answers = [*bodies, *(json.dumps({"result": r}).encode() for r in results)]
     for body in answers:
-        while poll.request(1, NOW) is not None:
+        poll.begin(NOW)
+        while poll.request(1) is not None:
             step = poll.receive(Response(200, body), NOW)
             assert all(isinstance(event, BalanceEvent) for event in step.events)

@@ -1,0 +1,117 @@
+"""Events from what was told: ids, places, zeros, clashes."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+
+from balance_connector.books import (
+    Account,
+    Books,
+    Observed,
+    Pocket,
+    Told,
+    known_from,
+    nature_of,
+)
+
+TOLD = Told(datetime(2026, 1, 1, tzinfo=UTC), 3, "3")
+
+
+def books(known=None, epoch=5) -> Books:
+    """Return the books of an epoch."""
+    return Books(Account("v", "a|b"), "ws", epoch, {} if known is None else known)
+
+
+def observed(asset: str, balance: str = "1", code: str | None = None, **more):
+    """Return one balance as told."""
+    pocket = Pocket("s/1", "spot", "main", asset, code or asset)
+    return Observed(pocket, Decimal(balance), **more)
+
+
+@pytest.mark.parametrize(
+    ("wallet", "wallet_id", "nature"),
+    [
+        ("spot", "main", "asset"),
+        ("staked", "x", "asset"),
+        ("payable", "payable", "liability"),
+        ("collateral_deficiency", "x", "liability"),
+        ("receivable", "x", "claim"),
+        ("unspecified", "", "asset"),
+        ("unspecified", "vault:cold", "unknown"),
+        ("brandnew", "x", "unknown"),
+    ],
+)
+def test_nature(wallet, wallet_id, nature):
+    """What may be summed with what."""
+    assert nature == nature_of(wallet, wallet_id)
+
+
+def test_key_parts_are_encoded():
+    """Separators inside of names cannot make two balances one."""
+    event = books().update(observed("B|C"), TOLD, 0)
+
+    assert "v|a%7Cb|s%2F1|spot/main|B%7CC" == event.key
+
+
+def test_fact_with_an_id_has_the_same_id_in_every_epoch():
+    """The same fact told twice is one fact."""
+    first = books(epoch=5).update(observed("X", venue_id="L/1"), TOLD, 0)
+    again = books(epoch=6).update(observed("X", venue_id="L/1"), TOLD, 9)
+
+    assert "v|a%7Cb|s%2F1|L%2F1" == first.event_id == again.event_id
+
+
+def test_fact_without_an_id_is_named_by_its_place():
+    """Feed, epoch, sequence and position."""
+    assert "v|a%7Cb|ws|5|3|7" == books().update(observed("X"), TOLD, 7).event_id
+
+
+def test_picture_counts_its_absents():
+    """Size is everything that is told; the absent come last, with no figure."""
+    known = {}
+    list(books(known).picture([observed("A"), observed("B")], TOLD))
+    events = list(books(known, epoch=6).picture([observed("B", "2")], TOLD))
+
+    assert [("snapshot", "B", 0, 2), ("absent", "A", 1, 2)] == [
+        (e.kind, e.asset, e.snapshot_index, e.snapshot_size) for e in events
+    ]
+    assert events[1].reported_balance is None
+    assert Decimal(0) == events[1].balance
+    assert 1 == len({event.snapshot_id for event in events})
+
+
+def test_absent_is_told_once():
+    """What is gone is not told again with every picture."""
+    known = {}
+    list(books(known).picture([observed("A")], TOLD))
+    list(books(known, epoch=6).picture([], TOLD))
+
+    assert [] == list(books(known, epoch=7).picture([], TOLD))
+
+
+def test_update_under_a_taken_key_keeps_its_code():
+    """Two codes of one name in one epoch never share a key."""
+    account = books()
+    account.update(observed("BTC", code="XXBT"), TOLD, 0)
+    event = account.update(observed("BTC", code="XBT"), TOLD, 1)
+
+    assert ("XBT", "XBT", 1) == (event.asset, event.venue_asset, account.clashes)
+
+
+def test_other_feeds_code_is_no_clash():
+    """A key that another feed told under another code is taken over."""
+    known = {}
+    books(known).update(observed("BTC", code="XXBT"), TOLD, 0)
+    account = books(known, epoch=6)
+    (event,) = account.picture([observed("BTC", code="BTC")], TOLD)
+
+    assert ("BTC", "snapshot", 0) == (event.asset, event.kind, account.clashes)
+
+
+def test_latest_gives_back_what_was_known():
+    """What lies on the bus is what the next process starts from."""
+    known = {}
+    events = list(books(known).picture([observed("A"), observed("B", "2")], TOLD))
+
+    assert known == known_from(events)

@@ -1,0 +1,130 @@
+"""The poll runner: as primary feed, as second feed, through faults."""
+
+import pytest
+from harness import Bench, ScriptedRest
+
+from balance_connector.books import Account
+from balance_connector.memory import Memory
+from balance_connector.poll import PollRunner
+from balance_connector.rest import Nonces
+from balance_connector.status import Board
+from balance_connector.tell import Teller
+from balance_connector.venue import Credentials, Options, Response
+from balance_connector.venues import VENUES
+from balance_shared.errors import VenueRefused
+
+HTML = Response(200, b"<html>no names</html>")
+
+
+def balance(usd: str) -> Response:
+    """Return an answer of Balance."""
+    return Response(200, f'{{"error":[],"result":{{"ZUSD":"{usd}"}}}}'.encode())
+
+
+def failed(text: str) -> Response:
+    """Return an error answer."""
+    return Response(200, f'{{"error":["{text}"]}}'.encode())
+
+
+class PollBench(Bench):
+    """A poll runner with everything around it; names are never to be had."""
+
+    def __init__(self, *answers: Response, primary: bool = True) -> None:
+        super().__init__()
+        self.rest = ScriptedRest(self.clock, HTML, HTML, *answers)
+        account = Account("kraken", "main")
+        self.board = Board(account, "rest", self.clock, self._publish)
+        self.runner = PollRunner(
+            VENUES["kraken"],
+            Credentials("key", "c2VjcmV0"),
+            Options(),
+            self.rest,
+            Nonces(self.clock, 1_000_000_000),
+            Memory(self._latest, self.clock),
+            Teller(account, self.board, self.outbox, self.clock),
+            self.board,
+            self.clock,
+            primary=primary,
+            interval_s=60,
+        )
+
+
+async def test_first_answer_is_a_picture_then_changes():
+    """As primary feed the polls own the balances."""
+    bench = PollBench(balance("1"), balance("1"), balance("2"))
+    async with bench.running():
+        await bench.clock.advance(150)
+
+    assert [("snapshot", "rest"), ("update", "rest")] == [
+        (event.kind, event.feed) for event in bench.events()
+    ]
+    assert {"kraken|main||spot/main|USD": "2"} == bench.latest()
+    assert ["Assets", "Assets", "Balance", "Balance", "Balance"] == [
+        each.source for each in bench.frames()
+    ]
+    assert [0, 1, 2, 3, 4] == [each.index for each in bench.frames()]
+    assert ["connecting", "syncing", "live"][-1] == bench.states()[-1]
+
+
+async def test_second_feed_publishes_frames_only():
+    """Beside a stream the polls tell no balances."""
+    bench = PollBench(balance("1"), primary=False)
+    async with bench.running():
+        await bench.clock.advance(61)
+
+    assert [] == bench.events()
+    assert {} == bench.latest()
+    assert "Balance" in {each.source for each in bench.frames()}
+
+
+async def test_failure_is_stale_and_recovers():
+    """An outage is told; nothing is taken for an empty account."""
+    bench = PollBench(balance("1"), failed("EGeneral:Internal error"), balance("1"))
+    async with bench.running():
+        await bench.clock.advance(130)
+
+    assert ["snapshot"] == [event.kind for event in bench.events()]
+    assert "stale" in bench.states()
+    assert "live" == bench.states()[-1]
+
+
+async def test_refused_nonce_is_tried_once_more_at_once():
+    """One fresh nonce, no waiting."""
+    bench = PollBench(failed("EAPI:Invalid nonce"), balance("1"))
+    async with bench.running():
+        await bench.clock.advance(0.1)
+
+    assert {"kraken|main||spot/main|USD": "1"} == bench.latest()
+
+
+async def test_unreadable_answer_is_a_dead_letter():
+    """A page instead of balances is kept for people to look at."""
+    bench = PollBench(HTML, balance("1"))
+    async with bench.running():
+        await bench.clock.advance(5)
+
+    assert {"not_json"} == {letter.reason for letter in bench.letters()}
+    assert {"kraken|main||spot/main|USD": "1"} == bench.latest()
+
+
+async def test_refusal_ends_the_runner():
+    """Missing permission: named, and not tried again."""
+    bench = PollBench(failed("EGeneral:Permission denied"))
+    async with bench.running() as task:
+        with pytest.raises(VenueRefused, match="Query Funds"):
+            await task
+
+
+async def test_restart_tells_what_vanished_meanwhile():
+    """What latest still has and the first answer has not is absent."""
+    bench = PollBench(balance("1"))
+    async with bench.running():
+        await bench.clock.advance(1)
+    empty = PollBench(Response(200, b'{"error":[],"result":{}}'))
+    empty.bus = bench.bus
+    empty.outbox._publisher = bench.bus
+    async with empty.running():
+        await empty.clock.advance(1)
+
+    assert {"kraken|main||spot/main|USD": "0"} == bench.latest()
+    assert "absent" == bench.events()[-1].kind

@@ -1,0 +1,257 @@
+"""The stream runner: what is published, and what each fault leads to."""
+
+import pytest
+from conversation import asset, entry, frame
+from harness import TOKEN, Bench
+
+from balance_connector.tell import PART_BYTES_MAX
+from balance_connector.venue import Response
+from balance_schemas.topics import FRAMES, LATEST
+from balance_shared.errors import BusInterrupted, VenueRefused
+from balance_shared.testing import ScriptedSocket
+
+USD = asset("USD", "100", ("spot", "main", "100"))
+BTC = asset("BTC", "1", ("spot", "main", "1"))
+PICTURE = frame("snapshot", [BTC, USD], 1)
+HEARTBEAT = b'{"channel":"heartbeat"}'
+ACK = b'{"method":"subscribe","success":true,"result":{"channel":"balances"}}'
+
+
+def update(sequence: int, balance: str, amount: str = "1") -> bytes:
+    """Return an update of USD."""
+    row = entry("USD", amount, balance, ledger_id=f"L{sequence}")
+    return frame("update", [row], sequence)
+
+
+async def test_picture_and_updates_reach_every_topic():
+    """Events in order, latest by key, frames as received and numbered."""
+    socket = ScriptedSocket(ACK, PICTURE, HEARTBEAT, update(2, "101"))
+    bench = Bench(socket)
+    async with bench.running():
+        await bench.clock.advance(1)
+
+    assert ["snapshot", "snapshot", "update"] == [e.kind for e in bench.events()]
+    assert {
+        "kraken|main||spot/main|BTC": "1",
+        "kraken|main||spot/main|USD": "101",
+    } == bench.latest()
+    assert [(0, ACK), (1, PICTURE), (2, update(2, "101"))] == [
+        (each.index, each.payload) for each in bench.frames()
+    ]
+    assert ["connecting", "syncing", "live"] == bench.states()
+    assert b'"token":"T"' in socket.sent[0]
+
+
+async def test_gap_is_stale_then_a_new_picture():
+    """A lost frame ends the connection; the next picture puts all right."""
+    second = ScriptedSocket(frame("snapshot", [USD], 1))
+    bench = Bench(ScriptedSocket(PICTURE, update(3, "103")), second)
+    async with bench.running():
+        await bench.clock.advance(1)
+
+    assert [
+        "connecting",
+        "syncing",
+        "live",
+        "stale",
+        "connecting",
+        "syncing",
+        "live",
+    ] == bench.states()
+    assert "sequence 3 came where 2 was due" in bench.reasons()
+    assert {
+        "kraken|main||spot/main|BTC": "0",
+        "kraken|main||spot/main|USD": "100",
+    } == bench.latest()
+    epochs = [event.epoch for event in bench.events()]
+    assert sorted(epochs) == epochs
+    assert 2 == len(set(epochs))
+    assert 2 == len(bench.rest.requests)
+
+
+async def test_silence_is_broken_off():
+    """No frame for over five seconds: stale, and a new connection."""
+    first = ScriptedSocket(PICTURE)
+    bench = Bench(first, ScriptedSocket(PICTURE))
+    async with bench.running():
+        await bench.clock.advance(5.0)
+        before = bench.states()[-1]
+        await bench.clock.advance(1.0)
+
+    assert "live" == before
+    assert first.aborted
+    assert any(reason.startswith("no frame for 5.") for reason in bench.reasons())
+    assert 2 == bench.connects
+
+
+async def test_heartbeats_keep_it_up():
+    """A quiet account is not a dead one."""
+    socket = ScriptedSocket(PICTURE)
+    bench = Bench(socket)
+    async with bench.running():
+        for _ in range(60):
+            socket.say(HEARTBEAT)
+            await bench.clock.advance(1)
+
+    assert 1 == bench.connects
+    assert "live" == bench.states()[-1]
+    assert b'{"method":"ping"}' in socket.sent
+
+
+async def test_picture_has_a_time_limit():
+    """Heartbeats without a picture for thirty seconds: connect again."""
+    socket = ScriptedSocket(ACK)
+    bench = Bench(socket)
+    async with bench.running():
+        for _ in range(31):
+            socket.say(HEARTBEAT)
+            await bench.clock.advance(1)
+
+    assert socket.aborted
+    assert any(reason.startswith("no picture within") for reason in bench.reasons())
+
+
+async def test_paused_process_does_not_speak_late():
+    """A frame that is read after a long pause is not published."""
+    socket = ScriptedSocket(PICTURE)
+    bench = Bench(socket, ScriptedSocket(PICTURE))
+    async with bench.running():
+        await bench.clock.advance(1)
+        bench.clock._move(bench.clock.monotonic() + 60)
+        socket.say(update(2, "101"))
+        await bench.clock.advance(1)
+
+    assert "update" not in {event.kind for event in bench.events()}
+    assert any(reason.startswith("no frame for") for reason in bench.reasons())
+
+
+async def test_closed_connection_is_stale_and_comes_back():
+    """A close is not the end."""
+    first = ScriptedSocket(PICTURE)
+    first.close()
+    bench = Bench(first, ScriptedSocket(PICTURE))
+    async with bench.running():
+        await bench.clock.advance(1)
+
+    assert "stale" in bench.states()
+    assert "live" == bench.states()[-1]
+
+
+async def test_refusal_ends_the_runner():
+    """Credentials that are refused are not tried again."""
+    bench = Bench(rest=[Response(200, b'{"error":["EAPI:Invalid key"]}')])
+    async with bench.running() as task:
+        with pytest.raises(VenueRefused, match="EAPI:Invalid key"):
+            await task
+
+
+async def test_refused_nonce_is_tried_once_more_at_once():
+    """One fresh nonce, without a new connection."""
+    refused = Response(200, b'{"error":["EAPI:Invalid nonce"]}')
+    bench = Bench(ScriptedSocket(PICTURE), rest=[refused, TOKEN])
+    async with bench.running():
+        await bench.clock.advance(0.5)
+
+    assert 1 == bench.connects
+    assert 2 == len({request.body for request in bench.rest.requests})
+    assert "live" == bench.states()[-1]
+
+
+async def test_outage_backs_off_and_never_gives_up():
+    """Ten minutes of outage: some attempts, far below the venue's limit."""
+    down = Response(200, b'{"error":["EService:Unavailable"]}')
+    bench = Bench(rest=[down])
+    async with bench.running():
+        await bench.clock.advance(600)
+
+    assert 20 < bench.connects < 100
+    assert "maintenance" in bench.states()
+
+
+async def test_lockout_is_waited_out():
+    """A hard ban is not prolonged by knocking."""
+    locked = Response(200, b'{"error":["EGeneral:Temporary lockout"]}')
+    bench = Bench(rest=[locked])
+    async with bench.running():
+        await bench.clock.advance(890)
+
+    assert 1 == bench.connects
+
+
+async def test_row_that_stays_unreadable_does_not_storm():
+    """One resync, then degraded, naming the row; its dead letters tell why."""
+    bad = frame("snapshot", ['{"asset":"BTC","balance":NaN}', USD], 1)
+    bench = Bench(ScriptedSocket(bad), ScriptedSocket(bad))
+    async with bench.running():
+        await bench.clock.advance(4)
+
+    assert 2 == bench.connects
+    assert "degraded" == bench.states()[-1]
+    assert "BTC" in bench.reasons()[-1]
+    assert ["invalid_row", "invalid_row"] == [each.reason for each in bench.letters()]
+    assert bad == bench.letters()[0].payload
+    assert 0 == bench.letters()[0].index
+    assert {"kraken|main||spot/main|USD": "100"} == bench.latest()
+
+
+async def test_unreadable_frame_is_kept_with_its_bytes():
+    """A cut frame is a dead letter, and the balances are asked for anew."""
+    cut = PICTURE[:40]
+    bench = Bench(ScriptedSocket(PICTURE, cut), ScriptedSocket(PICTURE))
+    async with bench.running():
+        await bench.clock.advance(1)
+    (letter,) = bench.letters()
+
+    assert ("invalid_json", cut, len(cut), "connector") == (
+        letter.reason,
+        letter.payload,
+        letter.payload_size,
+        letter.service,
+    )
+    assert 2 == bench.connects
+
+
+async def test_large_frame_comes_in_parts():
+    """Parts put together are the frame."""
+    rows = [asset(f"A{n}", "1", ("spot", "main", "1")) for n in range(12_000)]
+    large = frame("snapshot", rows, 1)
+    bench = Bench(ScriptedSocket(large))
+    async with bench.running():
+        await bench.clock.advance(1)
+    parts = bench.frames()
+
+    assert len(large) > PART_BYTES_MAX
+    assert large == b"".join(part.payload for part in parts)
+    assert [(0, 2), (1, 2)] == [(part.part, part.parts) for part in parts]
+    assert {0} == {part.index for part in parts}
+    assert 12_000 == len(bench.latest())
+
+
+async def test_lost_records_lead_to_a_new_picture_from_the_bus():
+    """What the bus did not take is told anew; absents too."""
+    socket = ScriptedSocket(PICTURE)
+    bench = Bench(socket, ScriptedSocket(frame("snapshot", [USD], 1)))
+    async with bench.running():
+        await bench.clock.advance(1)
+        bench.bus.fail(BusInterrupted("gone"))
+        socket.say(update(2, "101"))
+        await bench.clock.advance(3)
+
+    assert 2 == bench.connects
+    assert "update" not in {event.kind for event in bench.events()}
+    assert {
+        "kraken|main||spot/main|BTC": "0",
+        "kraken|main||spot/main|USD": "100",
+    } == bench.latest()
+
+
+async def test_every_record_of_an_account_has_its_account_key():
+    """The partition follows from the account alone."""
+    bench = Bench(ScriptedSocket(PICTURE, update(2, "101")))
+    async with bench.running():
+        await bench.clock.advance(1)
+
+    records = [record for topic in bench.bus.records.values() for record in topic]
+    assert {"kraken|main"} == {record.account for record in records}
+    assert {"kraken|main"} == {r.key for r in bench.bus.records[FRAMES.name]}
+    assert 3 == len(bench.bus.records[LATEST.name])

@@ -1,0 +1,254 @@
+"""Polls of REST Balance: names, pictures, changes, faults."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import msgspec
+import pytest
+from conversation import KEY, NOW, seed, told
+
+from balance_connector.books import Account, Books
+from balance_connector.venue import Note, Options, Response, State
+from balance_connector.venues.kraken.poll import KrakenPoll
+from balance_shared.errors import FrameInvalid, VenueRefused, VenueUnavailable
+
+PLAIN = b'{"error":[],"result":{"XXBT":{"altname":"XBT"},"ZARS":{"altname":"ARS"}}}'
+DISPLAY = b'{"error":[],"result":{"BTC":{"altname":"XBT"},"ARS":{"altname":"ARS"}}}'
+
+
+def polls(known=None, **options) -> KrakenPoll:
+    """Return a protocol at the start of its process."""
+    books = Books(Account("kraken", "main"), "rest", 9, {} if known is None else known)
+    return KrakenPoll(KEY, Options(**options), books)
+
+
+def balance(**amounts: str) -> bytes:
+    """Return an answer of Balance; `_` in a code stands for the dot."""
+    rows = {code.replace("_", "."): amount for code, amount in amounts.items()}
+    return msgspec.json.encode({"error": [], "result": rows})
+
+
+def round_of(poll: KrakenPoll, answer: bytes, *, names=(PLAIN, DISPLAY), at=NOW):
+    """Run one round and return the step of its balances."""
+    names = list(names)
+    step = None
+    poll.begin(at)
+    while (request := poll.request(1)) is not None:
+        body = answer if request.source == "Balance" else names.pop(0)
+        step = poll.receive(Response(200, body), at)
+    return step
+
+
+def test_names_come_first_and_then_once_a_day():
+    """Two calls of Assets, then Balance; the next rounds ask only for balances."""
+    poll = polls()
+    first = []
+    poll.begin(NOW)
+    while (request := poll.request(1)) is not None:
+        first.append((request.method, request.path, request.source))
+        poll.receive(Response(200, PLAIN if "=1" not in request.path else DISPLAY), NOW)
+
+    assert [
+        ("GET", "/0/public/Assets", "Assets"),
+        ("GET", "/0/public/Assets?assetVersion=1", "Assets"),
+        ("POST", "/0/private/Balance", "Balance"),
+    ] == first
+    poll.begin(NOW + timedelta(hours=1))
+    assert "Balance" == poll.request(1).source
+    assert poll.request(1) is None
+    poll.begin(NOW + timedelta(days=2))
+    assert "Assets" == poll.request(1).source
+
+
+def test_failed_round_is_begun_anew():
+    """A round that broke off leaves nothing behind."""
+    poll = polls()
+    round_of(poll, b"<html>")
+    poll.begin(NOW)
+    poll.request(1)
+    poll.begin(NOW)
+
+    assert "Balance" == poll.request(1).source
+
+
+@pytest.mark.parametrize(("rebased", "word"), [(True, "rebased"), (False, "base")])
+def test_rebasing_is_said_explicitly(rebased, word):
+    """The same switch as on the stream."""
+    poll = polls(rebased=rebased)
+    poll.begin(NOW)
+    poll.request(1)
+    poll.request(1)
+
+    assert f"rebase_multiplier={word}".encode() in poll.request(1).body
+
+
+def test_documented_answer_is_a_picture():
+    """The documentation's example, names by the static table alone."""
+    html = [b"<html>", b"<html>"]
+    events = list(round_of(polls(), seed("rest_balance"), names=html).events)
+
+    assert [
+        ("spot", "main", "USD", "171288.6158", "ZUSD"),
+        ("spot", "main", "EUR", "504861.8946", "ZEUR"),
+        ("spot", "main", "BTC", "1011.1908877900", "XXBT"),
+        ("spot", "main", "ETH", "818.5500000000", "XETH"),
+        ("spot", "main", "USDT", "500000.00000000", "USDT"),
+        ("spot", "main", "DAI", "9999.9999999999", "DAI"),
+        ("spot", "main", "DOT", "2.5000000000", "DOT"),
+        ("earn", "S", "ETH2", "198.3970800000", "ETH2.S"),
+        ("spot", "main", "ETH2", "2.5885574330", "ETH2"),
+        ("earn", "M", "USD", "1213029.2780", "USD.M"),
+    ] == [
+        (e.wallet, e.wallet_id, e.asset, str(e.reported_balance), e.venue_asset)
+        for e in events
+    ]
+    assert {"snapshot"} == {event.kind for event in events}
+    assert list(range(10)) == [event.snapshot_index for event in events]
+    assert {10} == {event.snapshot_size for event in events}
+
+
+def test_later_answers_tell_changes_only():
+    """What changed is an update with its delta, what vanished is absent."""
+    poll = polls()
+    list(round_of(poll, balance(XXBT="1.5", ZUSD="10", ETH="3")).events)
+    step = round_of(poll, balance(XXBT="1.25", ZUSD="10.0", DOT="2"))
+    events = list(step.events)
+
+    assert [
+        ("update", "BTC", "1.25", "-0.25"),
+        ("update", "DOT", "2", "2"),
+        ("absent", "ETH", "0", "-3"),
+    ] == [(e.kind, e.asset, str(e.balance), str(e.delta)) for e in events]
+    assert {None} == {event.snapshot_id for event in events}
+    assert {1} == {event.sequence for event in events}
+    assert step.confirmed
+    assert 3 == len({event.event_id for event in events})
+
+
+def test_unchanged_answer_confirms_and_tells_nothing():
+    """Quiet is not dead."""
+    poll = polls()
+    list(round_of(poll, balance(ZUSD="10")).events)
+    step = round_of(poll, balance(ZUSD="10"))
+
+    assert [] == told(step)
+    assert step.confirmed
+    assert State.LIVE is poll.health.state
+
+
+def test_balance_that_comes_back_is_an_update():
+    """Absent, then there again."""
+    poll = polls()
+    list(round_of(poll, balance(ETH="3", ZUSD="1")).events)
+    list(round_of(poll, balance(ZUSD="1")).events)
+    (event,) = round_of(poll, balance(ZUSD="1", ETH="4")).events
+
+    assert ("update", Decimal(4), Decimal(4)) == (
+        event.kind,
+        event.balance,
+        event.delta,
+    )
+
+
+@pytest.mark.parametrize("order", [("XXBT", "XBT"), ("XBT", "XXBT")])
+def test_two_codes_of_one_name_do_not_merge(order):
+    """The later one keeps the venue's code, and the clash is counted."""
+    first, second = order
+    step = round_of(polls(), balance(**{first: "1", second: "2"}))
+
+    assert [
+        ("snapshot", "spot", "main", "BTC", "1"),
+        ("snapshot", "spot", "main", second, "2"),
+    ] == told(step)
+    assert Note.ASSET_CLASH in step.notes
+
+
+def test_clash_is_decided_once():
+    """The order of a later answer changes no key."""
+    poll = polls()
+    list(round_of(poll, balance(XXBT="1", XBT="2")).events)
+
+    assert [] == told(round_of(poll, balance(XBT="2", XXBT="1")))
+
+
+def test_unknown_code_is_counted_once_and_asks_for_names_sooner():
+    """A code that no table knows is passed through; the names are asked for again."""
+    poll = polls()
+    first = round_of(poll, balance(NEWCOIN="1"))
+    list(first.events)
+    second = round_of(poll, balance(NEWCOIN="1"))
+
+    assert (Note.UNMAPPED_ASSET,) == first.notes
+    assert () == second.notes
+    poll.begin(NOW + timedelta(minutes=11))
+    assert "Assets" == poll.request(1).source
+
+
+@pytest.mark.parametrize(
+    "bad", ["NaN", "Infinity", "0.1234567890123456789", "abc", "", "1e400"]
+)
+def test_unreadable_balance_is_spared(bad):
+    """It is neither changed nor absent; the others are told; the state names it."""
+    poll = polls()
+    list(round_of(poll, balance(XXBT="1", ZUSD="10")).events)
+    step = round_of(poll, balance(XXBT=bad, ZUSD="11"))
+
+    assert [("update", "spot", "main", "USD", "11")] == told(step)
+    assert frozenset({"XXBT"}) == step.invalid.names
+    assert not step.confirmed
+    assert State.DEGRADED is poll.health.state
+    assert "XXBT" in poll.health.reason
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        (b"<html>busy</html>", FrameInvalid),
+        (b'{"error":[]}', FrameInvalid),
+        (b'{"error":[],"result":[]}', FrameInvalid),
+        (b'{"error":[],"result":{"A":"1"', FrameInvalid),
+        (b'{"error":["EService:Unavailable"]}', VenueUnavailable),
+        (b'{"error":["EAPI:Rate limit exceeded"],"result":{}}', VenueUnavailable),
+        (b'{"error":["EAPI:Invalid key"]}', VenueRefused),
+        (b'{"error":["EGeneral:Permission denied"]}', VenueRefused),
+    ],
+)
+def test_faulty_answer_is_never_no_balances(body, error):
+    """No error, page or missing result makes a balance vanish."""
+    poll = polls()
+    list(round_of(poll, balance(XXBT="1")).events)
+    step = round_of(poll, body)
+
+    assert error is type(step.demand)
+    assert [] == told(step)
+    assert not step.confirmed
+
+
+def test_outage_is_told_by_the_state():
+    """Maintenance and other failures have their own states."""
+    poll = polls()
+    round_of(poll, b'{"error":["EService:Unavailable"]}')
+    maintenance = poll.health.state
+    round_of(poll, b'{"error":["EGeneral:Internal error"]}')
+
+    assert State.MAINTENANCE is maintenance
+    assert State.STALE is poll.health.state
+
+
+def test_numbers_are_taken_too():
+    """The venue's examples show texts and numbers both."""
+    step = round_of(polls(), b'{"error":[],"result":{"ZUSD":1.50,"XXBT":"2"}}')
+
+    assert ["1.50", "2"] == [str(event.balance) for event in step.events]
+
+
+def test_tokenized_asset_has_its_class():
+    """`.T` is an asset class on the spot wallet."""
+    (event,) = round_of(polls(), b'{"error":[],"result":{"AAPLx.T":"1"}}').events
+
+    assert ("AAPLx", "spot", "main", "tokenized_asset") == (
+        event.asset,
+        event.wallet,
+        event.wallet_id,
+        event.asset_class,
+    )
