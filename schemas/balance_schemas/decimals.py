@@ -4,6 +4,7 @@ Python's default context rounds every sum at 28 digits. All arithmetic on balanc
 therefore goes through the functions here, whose context traps any loss instead.
 """
 
+from collections.abc import Callable
 from decimal import (
     Clamped,
     Context,
@@ -66,21 +67,29 @@ def exact(amount: Decimal) -> Decimal:
 
 def add(left: Decimal, right: Decimal) -> Decimal:
     """Return ``left + right`` exactly; `AmountUnfitError` if the sum does not fit."""
-    try:
-        result = _EXACT.add(left, right)
-        exact(result)
-    except DecimalException:
-        raise AmountUnfitError(f"{left} + {right}") from None
-    return result
+    return _fitting(_EXACT.add, left, right, "+")
 
 
 def subtract(left: Decimal, right: Decimal) -> Decimal:
     """Return ``left - right`` exactly; `AmountUnfitError` if it does not fit."""
+    return _fitting(_EXACT.subtract, left, right, "-")
+
+
+def _fitting(
+    operation: Callable[[Decimal, Decimal], Decimal],
+    left: Decimal,
+    right: Decimal,
+    sign: str,
+) -> Decimal:
+    """Return the result of an operation of `_EXACT`, checked to fit."""
     try:
-        result = _EXACT.subtract(left, right)
-        exact(result)
+        result = operation(left, right)
     except DecimalException:
-        raise AmountUnfitError(f"{left} - {right}") from None
+        try:  # a zero with a huge exponent fits, but cannot be added as it stands
+            result = operation(exact(left), exact(right))
+        except DecimalException:
+            raise AmountUnfitError(f"{left} {sign} {right}") from None
+    exact(result)
     return result
 
 
