@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 from balance_stack import process
 from balance_stack.endpoints import Endpoints, local_endpoints
