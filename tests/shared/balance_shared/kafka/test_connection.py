@@ -1,0 +1,95 @@
+"""How clients connect, and what Kafka's errors mean."""
+
+import pytest
+from aiokafka.errors import (
+    KafkaConnectionError,
+    KafkaTimeoutError,
+    MessageSizeTooLargeError,
+    TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
+)
+
+from balance_shared.errors import BusInterrupted, PublishError, SettingsError
+from balance_shared.kafka.connection import client_options, translate, until_reachable
+from balance_shared.settings import ServiceSettings
+
+
+def test_plain_connection_needs_no_certificates():
+    """A developer's Kafka speaks plain text."""
+    options = client_options(ServiceSettings(kafka_bootstrap_servers="a:1,b:2"))
+    assert options["bootstrap_servers"] == "a:1,b:2"
+    assert options["ssl_context"] is None
+    assert options["sasl_plain_password"] is None
+
+
+def test_secured_connection_checks_who_answers():
+    """Names and certificates are verified, and the password reaches the client."""
+    settings = ServiceSettings(
+        kafka_security_protocol="SASL_SSL",
+        kafka_sasl_username="me",
+        kafka_sasl_password="hush",
+    )
+    options = client_options(settings)
+    assert options["ssl_context"].check_hostname
+    assert options["ssl_context"].verify_mode.name == "CERT_REQUIRED"
+    assert options["sasl_plain_password"] == "hush"
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_unusable_certificate_is_a_setting_to_change(tmp_path, content):
+    """It is told by name; nobody waits for a file as for a broker."""
+    path = tmp_path / "ca.pem"
+    if content is not None:
+        path.write_text(content)
+    settings = ServiceSettings(kafka_security_protocol="SSL", kafka_ssl_ca_file=path)
+    with pytest.raises(
+        SettingsError, match=r"BALANCEBUS_KAFKA_SSL_CA_FILE \(.*ca\.pem"
+    ):
+        client_options(settings)
+
+
+@pytest.mark.parametrize(
+    ("error", "ours"),
+    [
+        (KafkaConnectionError("gone"), BusInterrupted),
+        (KafkaTimeoutError("slow"), BusInterrupted),
+        (UnknownTopicOrPartitionError("new"), BusInterrupted),
+        (TopicAuthorizationFailedError("events"), PublishError),
+        (MessageSizeTooLargeError("1"), PublishError),
+    ],
+)
+def test_errors_are_final_or_pass(error, ours):
+    """Only what waiting cannot mend ends the process."""
+    translated = translate(error)
+    assert ours is type(translated)
+    assert type(error).__name__ in str(translated)
+
+
+async def test_start_waits_for_what_passes():
+    """An unreachable broker is tried again until it answers."""
+    failures = [KafkaConnectionError("gone"), OSError("no route")]
+
+    async def connect():
+        if failures:
+            raise failures.pop()
+
+    await until_reachable("test", connect)
+    assert not failures
+
+
+@pytest.mark.parametrize(
+    ("error", "raised"),
+    [
+        (TopicAuthorizationFailedError("events"), PublishError),
+        (SettingsError("no such file"), SettingsError),
+        (ZeroDivisionError(), ZeroDivisionError),
+    ],
+)
+async def test_start_does_not_wait_for_what_stays(error, raised):
+    """Missing permissions, bad settings and bugs are raised at once."""
+
+    async def connect():
+        raise error
+
+    with pytest.raises(raised):
+        await until_reachable("test", connect)
