@@ -9,6 +9,7 @@ would die with that thread. And other systems do not have it.)
 
 import signal
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from balance_stack.layout import Layout
@@ -19,8 +20,10 @@ def main() -> None:
     """Wait for the end of standard input, then clear the stack's directory."""
     layout = Layout(Path(sys.argv[1]))
     sys.stdin.buffer.read()
-    for pid_file in layout.pid_files():
-        end(pid_file, signal.SIGKILL, STOP_LIMIT_S)
+    pid_files = layout.pid_files()
+    # All at once: an orphan counts as ended when init reaps it, which may take seconds.
+    with ThreadPoolExecutor(max(1, len(pid_files))) as pool:
+        list(pool.map(lambda file: end(file, signal.SIGKILL, STOP_LIMIT_S), pid_files))
     layout.remove_data()
 
 
