@@ -1,0 +1,128 @@
+"""The demo as a user starts it: a process of its own, ended in every way."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psutil
+import pytest
+
+pytestmark = pytest.mark.end_to_end
+
+VERDICT = "books equal the venue's truth"
+GONE_S_MAX = 15.0
+
+
+class Demo:
+    """A running demo and the processes that it has started."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+        self.lines: list[str] = []
+        self.family: dict[int, psutil.Process] = {}
+
+    def read_until(self, text: str) -> None:
+        """Read its output until a line holds a text, noting its processes."""
+        for line in self.process.stdout:
+            self.lines.append(line)
+            self._note()
+            if text in line:
+                return
+        raise AssertionError(f"no {text!r} in:\n{self.text}")
+
+    def read_all(self) -> int:
+        """Read the rest of its output; returns the exit code."""
+        for line in self.process.stdout:
+            self.lines.append(line)
+            self._note()
+        return self.process.wait(30)
+
+    def find(self, words: str) -> psutil.Process:
+        """Return its process whose command line holds some words."""
+        return next(
+            one for one in self.family.values() if words in " ".join(one.cmdline())
+        )
+
+    def left(self) -> list[str]:
+        """Return those of its processes that still run after a while."""
+        end_s = time.monotonic() + GONE_S_MAX
+        while (running := self._running()) and time.monotonic() < end_s:
+            time.sleep(0.1)
+        return running
+
+    @property
+    def text(self) -> str:
+        """All that it printed."""
+        return "".join(self.lines)
+
+    def _note(self) -> None:
+        try:
+            children = psutil.Process(self.process.pid).children(recursive=True)
+        except psutil.NoSuchProcess:
+            return
+        self.family |= {child.pid: child for child in children}
+
+    def _running(self) -> list[str]:
+        found = []
+        for one in self.family.values():
+            try:
+                if one.is_running() and one.status() != psutil.STATUS_ZOMBIE:
+                    found.append(" ".join(one.cmdline()))
+            except psutil.NoSuchProcess:
+                continue
+        return found
+
+
+@contextmanager
+def demo(*options: str) -> Iterator[Demo]:
+    """Run the demo, and end it if the test does not."""
+    command = [sys.executable, "-m", "balance_cli", "demo", *options]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        try:
+            yield Demo(process)
+        finally:
+            process.kill()
+
+
+def test_an_unattended_run_proves_the_books_and_leaves_nothing():
+    """Trouble is played, the verdict is given, exit 0, no process stays."""
+    with demo("--duration", "12") as running:
+        assert (0, True) == (running.read_all(), VERDICT in running.text)
+        assert [] == running.left()
+    for part in ("gap at kraken: stale after", "close at kraken: stale after"):
+        assert part in running.text
+    assert running.text.replace("\n", "").isprintable()
+
+
+def test_an_interrupt_leads_to_the_verdict():
+    """Without a duration: Ctrl-C ends the show, the books are compared, exit 0."""
+    with demo() as running:
+        running.read_until("25 balances")
+        running.process.send_signal(signal.SIGINT)
+        assert (0, True) == (running.read_all(), VERDICT in running.text)
+        assert [] == running.left()
+
+
+def test_a_dead_service_ends_the_demo_and_is_named():
+    """Exit 1, which one it was, and the end of its log."""
+    with demo() as running:
+        running.read_until("25 balances")
+        running.find("connector kraken").kill()
+        assert 1 == running.read_all()
+        assert "connector-kraken ended unexpectedly; the end of" in running.text
+        assert '"event": "started"' in running.text
+        assert [] == running.left()
+
+
+def test_a_killed_demo_leaves_nothing():
+    """SIGKILL: nobody can clean up, and still no process stays."""
+    with demo() as running:
+        running.read_until("25 balances")
+        running.process.kill()
+        assert -signal.SIGKILL == running.process.wait(10)
+        assert [] == running.left()

@@ -1,0 +1,71 @@
+"""Records as the demo reads them."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from balance_schemas.records import BalanceEvent, ConnectorStatus
+
+NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
+
+
+def later(seconds: float) -> datetime:
+    """Return a time after noon."""
+    return NOON + timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def at():
+    """Give times: seconds after noon."""
+    return later
+
+
+@pytest.fixture
+def event():
+    """Give a maker of events."""
+
+    def make(balance: str, *, asset="BTC", kind="update", seconds=0.0, epoch=1, **more):
+        values = {
+            "event_id": f"{asset}-{epoch}-{seconds}",
+            "venue": "kraken",
+            "account": "demo",
+            "subaccount": "",
+            "feed": "ws",
+            "wallet": "spot",
+            "wallet_id": "main",
+            "nature": "asset",
+            "asset": asset,
+            "venue_asset": asset,
+            "asset_class": "currency",
+            "network": "",
+            "kind": kind,
+            "balance": Decimal(balance),
+            "balance_scope": "wallet",
+            "received_at": later(seconds),
+            "epoch": epoch,
+        }
+        return BalanceEvent(**(values | more))
+
+    return make
+
+
+@pytest.fixture
+def status():
+    """Give a maker of statuses."""
+
+    def make(state: str, seconds: float = 0.0, **more):
+        values = {
+            "venue": "kraken",
+            "account": "demo",
+            "feed": "ws",
+            "state": state,
+            "reason": "",
+            "epoch": 1,
+            "since": later(seconds),
+            "instance": "here",
+            "version": "1",
+        }
+        return ConnectorStatus(**(values | more))
+
+    return make
