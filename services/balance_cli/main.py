@@ -4,6 +4,8 @@ Commands are imported when they are asked for: a connector's process holds no da
 driver, and an image without the local stack's packages still runs every service.
 """
 
+import signal
+import sys
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -92,5 +94,6 @@ def program(
 
 
 def main() -> None:
-    """Run the program."""
+    """Run the program; asked to stop before a service has started, it is done."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(ExitCode.DONE))
     app()

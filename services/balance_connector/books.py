@@ -12,7 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
-from balance_schemas.decimals import ZERO, subtract
+from balance_schemas.decimals import ZERO, AmountUnfitError, subtract
 from balance_schemas.keys import account_key, balance_key, encode_part
 from balance_schemas.records import BalanceEvent, Movement
 
@@ -238,13 +238,13 @@ class Books:
             if held is not None and held.balance == row.balance:
                 continue
             old = held.balance if held else ZERO
-            changed = replace(row, delta=subtract(row.balance, old))
+            changed = replace(row, delta=_difference(row.balance, old))
             event_id = self._positional_id(told, position)
             yield self._event(changed, told, "update", event_id)
             position += 1
         for place, pocket in enumerate(gone, start=position):
             held = self.known.get(self.key(pocket))
-            delta = subtract(ZERO, held.balance) if held else None
+            delta = _difference(ZERO, held.balance) if held else None
             yield self._absent(Observed(pocket, ZERO, delta=delta), told, place)
 
     def _gone(
@@ -337,21 +337,40 @@ class Books:
     def _without_clashes(self, rows: Sequence[Observed]) -> list[Observed]:
         """Return the rows of a picture with every key once.
 
-        Of rows with the same key the one whose code held it before keeps it, else the
-        first: the order of a venue's answer may vary and the keys must not.
+        A key belongs to the row whose code is the canonical name itself, else to the
+        code that held it before, else to the first: the order of a venue's answer may
+        vary and the keys must not. All others go under their codes.
         """
+        rows = list(rows)
+        while True:
+            owners = self._owners(rows)
+            renamed = [
+                row
+                if owners[self.key(row.pocket)] == row.pocket.venue_asset
+                else self._renamed(row)
+                for row in rows
+            ]
+            if renamed == rows:
+                return rows
+            rows = renamed
+
+    def _owners(self, rows: Sequence[Observed]) -> dict[str, str]:
+        """Return key → the venue's code that it belongs to."""
         owners: dict[str, str] = {}
         for row in rows:
             key, code = self.key(row.pocket), row.pocket.venue_asset
             held = self.known.get(key)
-            if key not in owners or (held and held.pocket.venue_asset == code):
+            if (
+                key not in owners
+                or code == row.pocket.asset
+                or (
+                    held is not None
+                    and held.pocket.venue_asset == code
+                    and owners[key] != row.pocket.asset
+                )
+            ):
                 owners[key] = code
-        return [
-            row
-            if owners[self.key(row.pocket)] == row.pocket.venue_asset
-            else self._renamed(row)
-            for row in rows
-        ]
+        return owners
 
     def _renamed(self, observed: Observed) -> Observed:
         self.clashes += 1
@@ -364,3 +383,11 @@ def _is_spared(pocket: Pocket, spared: Collection[tuple[str, str]] | None) -> bo
         return True
     names = pocket.venue_asset, pocket.asset
     return any((pocket.subaccount, name) in spared for name in names)
+
+
+def _difference(new: Decimal, old: Decimal) -> Decimal | None:
+    """Return the change, or None where it does not fit a record."""
+    try:
+        return subtract(new, old)
+    except AmountUnfitError:
+        return None

@@ -22,19 +22,22 @@ class Memory:
         self._read = read
         self._clock = clock
         self._known: dict[str, Holding] | None = None
+        self._losses = 0
         self._epoch = 0
 
-    async def known(self) -> dict[str, Holding]:
-        """Return what readers believe in; read back from the bus if in doubt."""
+    async def known(self, losses: int) -> dict[str, Holding]:
+        """Return what readers believe in; read back from the bus if in doubt.
+
+        Args:
+            losses: how often records on their way were dropped, so far.
+        """
+        if losses != self._losses:
+            self._known, self._losses = None, losses
         if self._known is None:
             latest = await self._read()
             self._known = known_from(latest)
             self._epoch = max(self._epoch, *(event.epoch for event in latest), 0)
         return self._known
-
-    def forget(self) -> None:
-        """Read again next time: records on their way were dropped."""
-        self._known = None
 
     def next_epoch(self) -> int:
         """Return a new epoch: microseconds since 1970, greater than all before."""

@@ -14,7 +14,7 @@ change takes a new picture.
 import asyncio
 import math
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
@@ -194,22 +194,22 @@ class Outbox:
     async def _interrupted(self, error: BusInterrupted) -> None:
         log.error("bus_interrupted", error=str(error))
         self._ready(str(error))
-        self._drop([entry for entry in self._entries if not entry.is_status])
+        self._drop()
         await self._publisher.restart()
-        self.losses += 1
 
     def _drop_old(self) -> None:
         born = (entry.born_s for entry in self._entries if not entry.is_status)
         if self._clock.monotonic() - next(born, math.inf) > AGE_S_MAX:
             log.warning("dropped_late", frames=self.frames, limit_s=AGE_S_MAX)
-            self._drop([entry for entry in self._entries if not entry.is_status])
-            self.losses += 1
+            self._drop()
 
-    def _drop(self, dropped: list[Entry]) -> None:
-        self._entries = deque(entry for entry in self._entries if entry.is_status)
+    def _drop(self) -> None:
+        """Drop all that waits: a status must not outlive the frames it speaks of."""
+        self.losses += 1
+        dropped, self._entries = self._entries, deque()
         self._settle(dropped)
 
-    def _settle(self, entries: list[Entry]) -> None:
+    def _settle(self, entries: Iterable[Entry]) -> None:
         for entry in entries:
             self.frames -= entry.frames
             self._bytes -= entry.size

@@ -11,6 +11,7 @@ import structlog
 
 from balance_connector.books import Books
 from balance_connector.memory import Memory
+from balance_connector.outbox import Outbox
 from balance_connector.rest import Answer, Nonces, RestClient
 from balance_connector.retry import retrying
 from balance_connector.status import Board
@@ -40,7 +41,8 @@ class PollRunner:
         nonces: of that API key.
         memory: what readers of the bus believe in, and epochs; of its own if a stream
             is the primary feed.
-        teller: the way to the bus.
+        teller: tells the bus.
+        outbox: the hand-over behind it.
         board: the feed's status.
         clock: time.
         primary: whether the polls own the current balances.
@@ -56,6 +58,7 @@ class PollRunner:
         nonces: Nonces,
         memory: Memory,
         teller: Teller,
+        outbox: Outbox,
         board: Board,
         clock: Clock,
         *,
@@ -69,6 +72,7 @@ class PollRunner:
         self._nonces = nonces
         self._memory = memory
         self._teller = teller
+        self._outbox = outbox
         self._board = board
         self._clock = clock
         self._primary = primary
@@ -86,11 +90,10 @@ class PollRunner:
             except BusInterrupted as error:
                 log.warning("new_epoch", error=str(error))
                 self._board.set(State.STALE, str(error))
-                self._memory.forget()
 
     async def _epoch(self) -> None:
         """Poll until records are dropped on their way to the bus."""
-        known = await self._memory.known()
+        known = await self._memory.known(self._outbox.losses)
         epoch = self._board.epoch = self._memory.next_epoch()
         self._teller.begin(epoch)
         books = Books(self._board.account, self._board.feed, epoch, known)

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Collection
-from contextlib import suppress
 from urllib.parse import urlsplit
 
 import msgspec
@@ -97,21 +96,31 @@ class Connector:
     async def run(self) -> None:
         """Run until cancelled, then publish the last state and drain."""
         sending = asyncio.create_task(self._outbox.run())
-        end = State.STOPPED, "asked to stop"
+        end = State.STOPPED, "a bug"
         try:
             async with asyncio.TaskGroup() as group:
                 for runner in self._runners():
                     group.create_task(runner.run())
                 group.create_task(self._heartbeat())
                 group.create_task(_until(sending))
-        except* VenueRefused as refused:
-            end = State.REFUSED, str(refused.exceptions[0])
+        except asyncio.CancelledError:
+            end = State.STOPPED, "asked to stop"
+            raise
+        except ExceptionGroup as group:
+            error = group.exceptions[0]
+            refused = isinstance(error, VenueRefused)
+            end = State.REFUSED if refused else State.STOPPED, str(error)
             raise
         finally:
             for board in self._boards.values():
                 board.set(*end)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._outbox.drained(), DRAIN_S_MAX)
+            drained = asyncio.create_task(self._outbox.drained())
+            await asyncio.wait(
+                {drained, sending},
+                timeout=DRAIN_S_MAX,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            drained.cancel()
             sending.cancel()
 
     def _runners(self) -> list[StreamRunner | PollRunner]:
@@ -171,6 +180,7 @@ class Connector:
             nonces,
             self._memory("rest"),
             self._teller(board),
+            self._outbox,
             board,
             self._clock,
             primary=self._primary == "rest",

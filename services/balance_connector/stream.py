@@ -152,8 +152,6 @@ class StreamRunner:
         if isinstance(error, SequenceGap):
             self._board.count.gaps.inc()
         self._unreadable = getattr(error, "names", frozenset())
-        if isinstance(error, BusInterrupted):
-            self._memory.forget()
         maintenance = isinstance(error, VenueUnavailable) and error.maintenance
         self._board.set(State.MAINTENANCE if maintenance else State.STALE, str(error))
 
@@ -163,7 +161,7 @@ class StreamRunner:
     async def _session(self) -> None:
         """Run one connection until it ends, which is always by an error."""
         board = self._board
-        known = await self._memory.known()
+        known = await self._memory.known(self._outbox.losses)
         epoch = self._memory.next_epoch()
         board.epoch, board.sequence = epoch, None
         self._teller.begin(epoch)
@@ -173,9 +171,17 @@ class StreamRunner:
         )
         board.set(State.CONNECTING, f"connecting to {self._url}")
         async with self._connect(self._url) as socket:
-            await self._open(protocol, socket)
-            board.set(*protocol.health)
-            await self._read(protocol, socket)
+            watch = _Watch(self._venue, protocol, self._outbox, self._clock)
+            dog = asyncio.create_task(watch.run(socket))
+            try:
+                await self._open(protocol, socket)
+                board.set(*protocol.health)
+                await self._read(protocol, socket, watch)
+            except ConnectionClosed as error:
+                closed = PictureNeeded("closed", f"connection closed: {error}")
+                raise (watch.verdict or closed) from error
+            finally:
+                dog.cancel()
 
     async def _open(self, protocol: StreamProtocol, socket: Socket) -> None:
         """Log in and subscribe; a nonce that was not accepted is tried once more."""
@@ -195,21 +201,15 @@ class StreamRunner:
             for frame in protocol.open(response, nonce, self._clock.now()).send:
                 await socket.send(frame, text=True)
 
-    async def _read(self, protocol: StreamProtocol, socket: Socket) -> None:
+    async def _read(
+        self, protocol: StreamProtocol, socket: Socket, watch: "_Watch"
+    ) -> None:
         """Take in frames; the watchdog breaks off what takes too long."""
-        watch = _Watch(self._venue, protocol, self._outbox, self._clock)
-        dog = asyncio.create_task(watch.run(socket))
-        try:
-            while True:
-                frame = await socket.recv(decode=False)
-                watch.arrived()
-                await self._take(protocol, socket, frame)
-                watch.taken()
-        except ConnectionClosed as error:
-            closed = PictureNeeded("closed", f"connection closed: {error}")
-            raise (watch.verdict or closed) from error
-        finally:
-            dog.cancel()
+        while True:
+            frame = await socket.recv(decode=False)
+            watch.arrived()
+            await self._take(protocol, socket, frame)
+            watch.taken()
 
     async def _take(
         self, protocol: StreamProtocol, socket: Socket, frame: bytes

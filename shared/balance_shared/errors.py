@@ -21,13 +21,17 @@ message.
 
 from enum import Enum, IntEnum
 
+MESSAGE_CHARS_MAX = 1000
+"""Longer messages are cut: what a venue sends is no reason for a log of megabytes."""
+
 
 class BalanceBusError(Exception):
     """Balance bus failed."""
 
     def __init__(self, message: str | None = None) -> None:
         """Take the first line of the class docstring where no message is given."""
-        super().__init__(message or (type(self).__doc__ or "").partition("\n")[0])
+        text = message or (type(self).__doc__ or "").partition("\n")[0]
+        super().__init__(text[:MESSAGE_CHARS_MAX])
 
 
 class SettingsError(BalanceBusError):

@@ -136,6 +136,14 @@ class ConnectorSettings(ServiceSettings):
     kraken_users_all: bool = False
     kraken_rebased: bool = True
 
+    @field_validator("api_key", "api_secret", "rest_api_key", "rest_api_secret")
+    @classmethod
+    def _one_word(cls, secret: SecretStr | None) -> SecretStr | None:
+        text = secret.get_secret_value() if secret else "-"
+        if not text.isascii() or not text.isprintable() or " " in text:
+            raise ValueError("should be one word of printable ASCII")
+        return secret
+
     @field_validator("feeds", mode="before")
     @classmethod
     def _split(cls, feeds: Any) -> Any:

@@ -1,7 +1,9 @@
 """How every client connects, and what its errors mean to us."""
 
+import asyncio
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import structlog
@@ -82,6 +84,34 @@ def _ssl_context(settings: ServiceSettings) -> ssl.SSLContext | None:
         )
         raise SettingsError(f"cannot use {listed}: {error.strerror}") from error
     return context
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn aiokafka's errors into ours.
+
+    When a broker goes away aiokafka sometimes cancels what waits for it. That is no
+    request to stop: whoever was not asked to stop gets `BusInterrupted`.
+    """
+    try:
+        yield
+    except KafkaError as error:
+        raise translate(error) from error
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise BusInterrupted("Kafka: the client gave up what was asked") from error
+
+
+STOP_S_MAX = 5.0
+"""How long a client may take to leave, in seconds."""
+
+
+async def stopped(client: Any) -> None:
+    """Stop an aiokafka client; one that does not find its broker is just left."""
+    with suppress(TimeoutError, BusInterrupted, PublishError), translated():
+        await asyncio.wait_for(client.stop(), STOP_S_MAX)
 
 
 def translate(error: KafkaError) -> BusInterrupted | PublishError:

@@ -6,14 +6,19 @@ from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import IllegalStateError, KafkaError
+from aiokafka.errors import IllegalStateError
 
 from balance_schemas.codec import UndecodableError, decode, schema_id_of
 from balance_schemas.keys import partition_of
 from balance_schemas.records import Record
 from balance_schemas.topics import Topic
 from balance_shared.errors import BusInterrupted, RecordInvalid
-from balance_shared.kafka.connection import client_options, translate, until_reachable
+from balance_shared.kafka.connection import (
+    client_options,
+    stopped,
+    translated,
+    until_reachable,
+)
 from balance_shared.registry import Registry
 from balance_shared.settings import ServiceSettings
 
@@ -85,7 +90,7 @@ class Consumer:
 
     async def __aexit__(self, *exc: object) -> None:
         if self._consumer is not None:
-            await self._consumer.stop()
+            await stopped(self._consumer)
 
     async def _connect(self) -> None:
         consumer = _consumer(self._settings, self._group)
@@ -94,7 +99,7 @@ class Consumer:
             consumer.subscribe(self._names, listener=listener)
             await consumer.start()
         except BaseException:
-            await consumer.stop()
+            await stopped(consumer)
             raise
         self._consumer = consumer
 
@@ -127,12 +132,10 @@ class Consumer:
         """
         consumer = self._running()
         while True:
-            try:
+            with translated():
                 fetched = await consumer.getmany(
                     timeout_ms=int(wait_s * 1000), max_records=records_max
                 )
-            except KafkaError as error:
-                raise translate(error) from error
             yield {
                 (tp.topic, tp.partition): [_incoming(record) for record in records]
                 for tp, records in fetched.items()
@@ -150,7 +153,8 @@ class Consumer:
                 known = tp in consumer.assignment()
                 end = consumer.highwater(tp) if known else None
                 if end is not None:
-                    position = await consumer.position(tp)
+                    with translated():
+                        position = await consumer.position(tp)
                     lags[tp.topic, tp.partition] = max(0, end - position)
         return lags
 
@@ -171,10 +175,8 @@ class Consumer:
             BusInterrupted: Kafka does not answer.
         """
         consumer = self._running()
-        try:
+        with translated():
             ends = await consumer.end_offsets(list(consumer.assignment()))
-        except KafkaError as error:
-            raise translate(error) from error
         return {(tp.topic, tp.partition): offset for tp, offset in ends.items()}
 
     async def decode(self, record_type: type[R], incoming: Incoming) -> R:
@@ -236,16 +238,16 @@ async def read_compacted(
     consumer = _consumer(settings, None, name)
     try:
         await until_reachable("read_compacted", consumer.start)
-        tp = TopicPartition(name, partition_of(account, _partitions(consumer, name)))
-        consumer.unsubscribe()
-        consumer.assign([tp])
-        await consumer.seek_to_beginning(tp)
-        end = (await consumer.end_offsets([tp]))[tp]
-        values = await _last_values(consumer, tp, end, f"{account}|")
-    except KafkaError as error:
-        raise translate(error) from error
+        with translated():
+            count = _partitions(consumer, name)
+            tp = TopicPartition(name, partition_of(account, count))
+            consumer.unsubscribe()
+            consumer.assign([tp])
+            await consumer.seek_to_beginning(tp)
+            end = (await consumer.end_offsets([tp]))[tp]
+            values = await _last_values(consumer, tp, end, f"{account}|")
     finally:
-        await consumer.stop()
+        await stopped(consumer)
     return {
         key: await _decode(registry, record_type, incoming)
         for key, incoming in values.items()

@@ -11,25 +11,25 @@ therefore raises only for what a retry does not mend.
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from typing import Any, NamedTuple, Self
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
 
 from balance_schemas.codec import encode_body, frame, schema_text
 from balance_schemas.keys import partition_of
 from balance_schemas.topics import Topic
 from balance_shared.errors import PublishError
-from balance_shared.kafka.connection import client_options, translate, until_reachable
+from balance_shared.kafka.connection import (
+    client_options,
+    stopped,
+    translated,
+    until_reachable,
+)
 from balance_shared.registry import Registry
 from balance_shared.settings import ServiceSettings
 
 BATCH_BYTES_MAX = 1_000_000
 """Largest batch, below the broker's limit of 1,048,588 bytes for a batch."""
-
-STOP_S_MAX = 10.0
-"""How long `stop` waits for Kafka to take what is still on its way."""
 
 
 class Outgoing(NamedTuple):
@@ -106,7 +106,7 @@ class Producer:
         if self._producer is None:
             raise RuntimeError("use the producer as an async context manager")
         batches = self._batches(self._producer, records)
-        try:
+        with translated():
             futures = [
                 await self._producer.send_batch(batch, topic, partition=partition)
                 for topic, partition, batch in batches
@@ -114,8 +114,6 @@ class Producer:
             for done in await asyncio.gather(*futures, return_exceptions=True):
                 if isinstance(done, BaseException):
                     raise done
-        except KafkaError as error:
-            raise translate(error) from error
 
     def _batches(
         self, producer: AIOKafkaProducer, records: Sequence[Outgoing]
@@ -130,12 +128,13 @@ class Producer:
             entry = open_.get(place)
             if entry is None or not _append(entry, record.time_ms, key, value):
                 entry = (*self._address(*place), producer.create_batch())
-                full.append(entry)
-                open_[place] = entry
-                if not _append(entry, record.time_ms, key, value):
+                if len(value) > BATCH_BYTES_MAX:  # an empty batch takes any size
                     raise PublishError(
                         f"record of {len(value)} bytes for {entry[0]} is too large"
                     )
+                _append(entry, record.time_ms, key, value)
+                full.append(entry)
+                open_[place] = entry
         return full
 
     def _address(self, topic: str, account: str) -> tuple[str, int]:
@@ -162,15 +161,14 @@ class Producer:
                 name = topic.full_name(self._settings.topic_prefix)
                 self._partitions[topic.name] = len(await producer.partitions_for(name))
         except BaseException:
-            await producer.stop()
+            await stopped(producer)
             raise
         self._producer = producer
 
     async def _stop(self) -> None:
         producer, self._producer = self._producer, None
         if producer is not None:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(producer.stop(), STOP_S_MAX)
+            await stopped(producer)
 
 
 def _append(

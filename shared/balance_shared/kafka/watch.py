@@ -18,6 +18,11 @@ ANSWER_S_MAX = 5.0
 """How long it may take to answer before it counts as not ready, in seconds."""
 
 
+UNANSWERED_S_MAX = 15.0
+"""After that long without an answer the consumer is given up for a new one: aiokafka
+sometimes does not find back to a broker that was killed and started again."""
+
+
 class Watch:
     """Keeps the part ``kafka`` and the lag of one consumer up to date.
 
@@ -32,6 +37,7 @@ class Watch:
         self._consumer = consumer
         self._parts = parts
         self._due = 0.0
+        self._answered = time.monotonic()
         self._shown: set[tuple[str, int]] = set()
 
     async def look(self) -> Positions | None:
@@ -40,6 +46,9 @@ class Watch:
         Returns:
             How many records of each partition are not taken in yet, or None if it was
             not time or Kafka did not answer.
+
+        Raises:
+            BusInterrupted: no answer for `UNANSWERED_S_MAX`: connect anew.
         """
         if time.monotonic() < self._due:
             return None
@@ -49,9 +58,13 @@ class Watch:
                 lags = await self._consumer.lag()
         except (TimeoutError, BusInterrupted) as error:
             self._parts.not_ready("kafka", f"no answer {error}".strip())
+            silent_s = time.monotonic() - self._answered
+            if silent_s > UNANSWERED_S_MAX:
+                raise BusInterrupted(f"no answer for {silent_s:.0f} s") from error
             return None
         finally:
             self._due = time.monotonic() + LOOK_EVERY_S
+        self._answered = time.monotonic()
         self._parts.ready("kafka")
         self._show(lags)
         return lags

@@ -26,7 +26,7 @@ async def test_balances_survive_a_restart_and_absents_do_not():
     async def latest():
         return [event("update", "BTC", 5), event("absent", "ETH", 5)]
 
-    known = await Memory(latest, ManualClock()).known()
+    known = await Memory(latest, ManualClock()).known(0)
 
     assert ["kraken|main||spot/main|BTC"] == list(known)
 
@@ -39,7 +39,7 @@ async def test_epochs_grow_over_a_clock_that_was_set_back():
         return [event("update", "BTC", future)]
 
     memory = Memory(latest, ManualClock())
-    await memory.known()
+    await memory.known(0)
 
     assert [future + 1, future + 2] == [memory.next_epoch(), memory.next_epoch()]
 
@@ -51,12 +51,12 @@ async def test_epoch_is_the_time_in_microseconds():
         return []
 
     memory = Memory(latest, ManualClock(NOW))
-    await memory.known()
+    await memory.known(0)
 
     assert int(NOW.timestamp()) * 1_000_000 == memory.next_epoch()
 
 
-async def test_forgotten_is_read_again():
+async def test_after_losses_the_bus_is_read_again():
     """After records were dropped the bus is asked what it has."""
     reads = []
 
@@ -65,9 +65,8 @@ async def test_forgotten_is_read_again():
         return []
 
     memory = Memory(latest, ManualClock())
-    await memory.known()
-    await memory.known()
-    memory.forget()
-    await memory.known()
+    await memory.known(0)
+    await memory.known(0)
+    await memory.known(1)
 
     assert 2 == len(reads)

@@ -98,7 +98,7 @@ async def test_full_outbox_says_so_until_there_is_room(bus, outbox):
 
 
 async def test_late_frames_are_not_published(bus, outbox, clock):
-    """A process that was paused drops what it held; statuses still go."""
+    """A process that was paused drops what it held, the status behind it too."""
     outbox.put(entry("late"))
     outbox.put(entry("status", is_status=True))
     await clock.advance(AGE_S_MAX + 1)
@@ -106,7 +106,7 @@ async def test_late_frames_are_not_published(bus, outbox, clock):
         await outbox.drained()
 
     assert [] == keys(bus)
-    assert ["status"] == keys(bus, STATUS)
+    assert [] == keys(bus, STATUS)
     assert 1 == outbox.losses
     assert 0 == outbox.frames
 
@@ -123,6 +123,22 @@ async def test_interruption_drops_what_waits_and_starts_afresh(bus, outbox):
     assert ["after"] == keys(bus)
     assert (1, 1) == (bus.restarts, outbox.losses)
     assert 0 == outbox.frames
+
+
+async def test_what_comes_during_the_restart_is_of_a_lost_epoch(bus, outbox):
+    """The loss is counted before anything else can be put in."""
+    seen = []
+
+    async def restart():
+        seen.append(outbox.losses)
+
+    bus.restart = restart
+    bus.fail(BusInterrupted())
+    outbox.put(entry("lost"))
+    async with running(outbox):
+        await outbox.drained()
+
+    assert [1] == seen
 
 
 async def test_refusal_of_the_bus_ends_the_hand_over(bus, outbox):

@@ -42,6 +42,7 @@ class PollBench(Bench):
             Nonces(self.clock, 1_000_000_000),
             Memory(self._latest, self.clock),
             Teller(account, self.board, self.outbox, self.clock),
+            self.outbox,
             self.board,
             self.clock,
             primary=primary,

@@ -137,6 +137,22 @@ async def test_closed_connection_is_stale_and_comes_back():
     assert "live" == bench.states()[-1]
 
 
+async def test_close_before_the_subscription_is_tried_again():
+    """A venue that closes while we fetch the token is no reason to end."""
+
+    class Closed(ScriptedSocket):
+        async def send(self, message, *, text=None):
+            self.close()
+            await self.recv(decode=False)
+
+    bench = Bench(Closed(), ScriptedSocket(PICTURE))
+    async with bench.running() as task:
+        await bench.clock.advance(1)
+
+        assert not task.done()
+    assert "live" == bench.states()[-1]
+
+
 async def test_refusal_ends_the_runner():
     """Credentials that are refused are not tried again."""
     bench = Bench(rest=[Response(200, b'{"error":["EAPI:Invalid key"]}')])

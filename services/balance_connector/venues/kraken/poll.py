@@ -11,6 +11,7 @@ from decimal import Decimal
 
 import msgspec
 
+from balance_connector.amounts import amount_of
 from balance_connector.books import Books, Observed, Pocket, Told
 from balance_connector.venue import (
     Credentials,
@@ -25,8 +26,10 @@ from balance_connector.venue import (
 from balance_connector.venues.kraken.assets import AssetNames, join
 from balance_connector.venues.kraken.auth import private_call
 from balance_connector.venues.kraken.refusals import result_of
-from balance_schemas.decimals import exact
 from balance_shared.errors import FrameInvalid, VenueError, VenueUnavailable
+
+NAME_CHARS_MAX = 200
+"""Most characters of an asset code."""
 
 _PERMISSION = "Query Funds"
 _NAMES_AGE_MAX = timedelta(days=1)
@@ -121,6 +124,7 @@ class KrakenPoll:
         except FrameInvalid as error:
             return self._unreadable(error)
         except VenueError as error:
+            self.health = Health(State.STALE, str(error))
             return Step(demand=error, keep=False)
         except _UNREADABLE as error:
             return self._unreadable(FrameInvalid("invalid_answer", str(error)))
@@ -137,8 +141,8 @@ class KrakenPoll:
         notes: list[Note] = []
         for code, raw in rows.items():
             try:
-                balance = msgspec.json.decode(raw, type=Decimal)
-                exact(balance)
+                balance = amount_of(raw)
+                _check_name(code)
             except _UNREADABLE as error:
                 bad[code] = str(error)
                 continue
@@ -183,8 +187,13 @@ class KrakenPoll:
         return frozenset(("", name) for name in assets | set(bad))
 
 
+def _check_name(code: str) -> None:
+    if not 0 < len(code) <= NAME_CHARS_MAX:
+        raise ValueError(f"a code of {len(code)} characters")
+
+
 def _invalid(bad: dict[str, str]) -> FrameInvalid | None:
     if not bad:
         return None
-    listed = "; ".join(f"{code}: {error}" for code, error in list(bad.items())[:5])
+    listed = "; ".join(f"{code[:40]}: {error}" for code, error in list(bad.items())[:5])
     return FrameInvalid("invalid_row", f"unreadable: {listed}", frozenset(bad))

@@ -99,7 +99,7 @@ def gravest(errors: Iterable[VenueError]) -> VenueError:
 
 
 class _Envelope(msgspec.Struct):
-    error: list[str] | str | None = None
+    error: list[str] | str
     result: msgspec.Raw = msgspec.Raw(b"")
 
 
@@ -124,7 +124,7 @@ def result_of(response: Response, permission: str, now_s: float) -> msgspec.Raw:
     except (msgspec.MsgspecError, RecursionError, ValueError) as error:
         raise _unreadable(response, str(error)) from error
     texts = [envelope.error] if isinstance(envelope.error, str) else envelope.error
-    errors = [text for text in texts or () if not text.startswith("W")]
+    errors = [text for text in texts if not text.startswith("W")]
     if errors:
         raise gravest(meaning(text, permission, now_s) for text in errors)
     if not response.ok:

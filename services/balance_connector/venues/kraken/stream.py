@@ -16,7 +16,7 @@ Source: docs, WebSocket v2 "Balances", "Status", "Heartbeat", "Ping"; guide "Web
 authentication".
 """
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -57,6 +57,13 @@ from balance_shared.errors import (
 _TOKEN_PERMISSION = "WebSocket interface - On"  # noqa: S105
 _CHANNEL_PERMISSION = "Query Funds"
 _LEDGER_IDS_MAX = 20_000
+
+NAMELESS = "?"
+"""Stands for a row of which not even the asset can be read."""
+
+LISTED_MAX = 5
+"""Most unreadable rows that a reason lists."""
+
 _SYSTEM_WORDS = frozenset({"online", "maintenance", "cancel_only", "post_only"})
 _DUPLICATE = Step(notes=(Note.DUPLICATE,))
 _NOTHING = Step()
@@ -93,6 +100,8 @@ class KrakenStream:
         self._assets: dict[tuple[str, str], _Asset] = {}
         self._pockets: dict[tuple[str, str, Wallet, str | None], Pocket] = {}
         self._unreadable: frozenset[tuple[str, str]] = frozenset()
+        self._bad_names: frozenset[str] = frozenset()
+        self._pictured = 0
         self._ledger_ids: dict[str, int] = {}
         self._frames = 0
         self.sequence: int | None = None
@@ -150,12 +159,13 @@ class KrakenStream:
             )
         sequence = envelope.sequence
         if self._is_old(sequence):
-            return self._old(rows, sequence)
+            return self._old(envelope, rows)
         self._frames += 1
         place = f"f{self._frames}" if sequence is None else str(sequence)
         told = Told(received_at, sequence, place)
         if envelope.type == "snapshot":
             self.sequence = sequence
+            self._pictured = hash(bytes(envelope.data))
             return self._picture(rows, told)
         self._follow(sequence)
         return self._updates(rows, told)
@@ -167,16 +177,22 @@ class KrakenStream:
             and sequence <= self.sequence
         )
 
-    def _old(self, rows: list[wire.Read | wire.BadRow], sequence: int | None) -> Step:
+    def _old(
+        self, envelope: wire.Envelope, rows: list[wire.Read | wire.BadRow]
+    ) -> Step:
         """Drop what was told before; doubt what comes under an old number only now."""
-        for row in rows:
-            if isinstance(row, wire.BadRow):
-                raise FrameInvalid("invalid_row", row.error)
-            if isinstance(row.row, wire.UpdateRow) and not self._was_told(row.row):
-                raise PictureNeeded(
-                    "sequence_reused",
-                    f"sequence {sequence} after {self.sequence} tells something new",
-                )
+        if envelope.type == "snapshot":
+            known = hash(bytes(envelope.data)) == self._pictured
+        else:
+            known = all(
+                isinstance(row, wire.Read) and self._was_told(row.row) for row in rows
+            )
+        if not known:
+            raise PictureNeeded(
+                "sequence_reused",
+                f"sequence {envelope.sequence} after {self.sequence} tells something "
+                "new",
+            )
         return _DUPLICATE
 
     def _was_told(self, row: wire.UpdateRow) -> bool:
@@ -202,14 +218,10 @@ class KrakenStream:
             if isinstance(row, wire.BadRow):
                 bad.append(row)
                 continue
-            wallets = list(self._picture_row(row, notes))
-            if row.row.asset in seen or len({told.pocket for told in wallets}) < len(
-                wallets
-            ):
-                bad.append(wire.BadRow("", row.row.asset, "a wallet is told twice"))
-                continue
-            seen.add(row.row.asset)
-            observed += wallets
+            try:
+                observed += self._picture_row(row, notes, seen)
+            except ValueError as error:
+                bad.append(wire.BadRow("", row.row.asset, str(error)))
         self.synced = True
         return self._picture_step(observed, bad, notes, told)
 
@@ -227,7 +239,8 @@ class KrakenStream:
         demand = None
         if invalid is None:
             self._set_live(Health(State.LIVE))
-        elif self._is_tolerated(invalid):
+        elif invalid.names <= self._tolerated:
+            self._bad_names = invalid.names
             self._set_live(Health(State.DEGRADED, str(invalid)))
         else:
             demand = invalid
@@ -240,10 +253,6 @@ class KrakenStream:
             confirmed=invalid is None,
             notes=tuple(notes),
         )
-
-    def _is_tolerated(self, invalid: FrameInvalid) -> bool:
-        """Whether the same balances could not be read in the last picture either."""
-        return bool(invalid.names) and invalid.names <= self._tolerated
 
     def _set_live(self, health: Health) -> None:
         """Live, unless the venue is in maintenance and figures may still move."""
@@ -259,19 +268,30 @@ class KrakenStream:
         self._unreadable = frozenset(codes | named)
         return self._unreadable
 
-    def _picture_row(self, read: wire.Read, notes: list[Note]) -> Iterator[Observed]:
+    def _picture_row(
+        self, read: wire.Read, notes: list[Note], seen: set[str]
+    ) -> list[Observed]:
+        """Return what a row tells of each wallet.
+
+        Raises:
+            ValueError: the asset or a wallet is told twice, or the sum does not fit.
+        """
         row: wire.PictureRow = read.row
-        asset = self._assets.setdefault(("", row.asset), _Asset())
-        asset.total = row.balance
+        wallets = {wallet_of(told.type, told.id) for told in row.wallets or ()}
+        if row.asset in seen or len(wallets) < len(row.wallets or ()):
+            raise ValueError("a wallet is told twice")
+        total = _total(row.wallets or ())
+        seen.add(row.asset)
         attributes = dict(read.extras)
         if not row.wallets:
-            asset.wallets[UNNAMED] = row.balance
+            self._assets["", row.asset] = _Asset(row.balance, {UNNAMED: row.balance})
             pocket = self._pocket("", row.asset, UNNAMED, row.asset_class)
-            yield _pictured(pocket, row.balance, attributes, scope="account")
-            return
-        if _total(row.wallets) != row.balance:
-            attributes["account_balance"] = plain(row.balance)
+            return [_pictured(pocket, row.balance, attributes, scope="account")]
+        if total != row.balance:
+            attributes["account_balance"] = f"{row.balance:f}"
             notes.append(Note.PICTURE_DIFFERENCE)
+        asset = self._assets["", row.asset] = _Asset(row.balance)
+        observed = []
         of_wallets = read.of_wallets or ({},) * len(row.wallets)
         for told, extras in zip(row.wallets, of_wallets, strict=True):
             wallet = wallet_of(told.type, told.id) or UNNAMED
@@ -279,7 +299,8 @@ class KrakenStream:
                 notes.append(Note.UNKNOWN_WORD)
             asset.wallets[wallet] = told.balance
             pocket = self._pocket("", row.asset, wallet, row.asset_class)
-            yield _pictured(pocket, told.balance, attributes | extras)
+            observed.append(_pictured(pocket, told.balance, attributes | extras))
+        return observed
 
     def _updates(self, rows: list[wire.Read | wire.BadRow], told: Told) -> Step:
         events: list[BalanceEvent] = []
@@ -301,12 +322,16 @@ class KrakenStream:
             except PictureNeeded as error:
                 demand = error
         invalid = _invalid(bad)
-        if invalid is not None and not self._is_tolerated(invalid):
+        if invalid is not None and not self._is_degraded_by(invalid):
             demand = invalid
         if demand is not None:
             self.health = Health(State.STALE, str(demand))
         notes += [Note.ASSET_CLASH] * (self._books.clashes - clashes)
         return Step(events, invalid=invalid, demand=demand, notes=tuple(notes))
+
+    def _is_degraded_by(self, invalid: FrameInvalid) -> bool:
+        """Whether the picture could not tell the same balances either."""
+        return invalid.names <= self._bad_names - {NAMELESS}
 
     def _update(self, read: wire.Read, notes: list[Note]) -> Observed | None:
         """Return what an entry says of its wallet; None if it was told before."""
@@ -483,7 +508,7 @@ def _pictured(
     )
 
 
-def _total(wallets: list[wire.WalletRow]) -> Decimal:
+def _total(wallets: Sequence[wire.WalletRow]) -> Decimal:
     total = ZERO
     for wallet in wallets:
         total = add(total, wallet.balance)
@@ -519,15 +544,15 @@ def _time(text: str | None) -> datetime | None:
 
 
 def _invalid(bad: list[wire.BadRow]) -> FrameInvalid | None:
-    """Return the error of a frame's unreadable rows; no names if one has none."""
+    """Return the error of a frame's unreadable rows."""
     if not bad:
         return None
-    nameless = any(row.asset is None for row in bad)
-    names = frozenset(f"{row.user}|{row.asset}" for row in bad)
-    listed = "; ".join(f"{row.asset or '?'}: {row.error}" for row in bad[:5])
-    more = f" and {len(bad) - 5} more" if len(bad) > 5 else ""  # noqa: PLR2004
-    return FrameInvalid(
-        "invalid_row",
-        f"unreadable: {listed}{more}",
-        frozenset() if nameless else names,
+    names = frozenset(
+        f"{row.user}|{row.asset}" if row.asset else NAMELESS for row in bad
     )
+    listed = "; ".join(
+        f"{(row.asset or 'a row without a name')[:40]}: {row.error[:200]}"
+        for row in bad[:LISTED_MAX]
+    )
+    more = f" and {len(bad) - LISTED_MAX} more" if len(bad) > LISTED_MAX else ""
+    return FrameInvalid("invalid_row", f"unreadable: {listed}{more}", names)

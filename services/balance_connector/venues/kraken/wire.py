@@ -7,14 +7,19 @@ read comes back as a `BadRow`. Source: docs, WebSocket v2 "Balances".
 """
 
 import json
+import re
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any, NamedTuple, TypeVar, get_type_hints
+from typing import Annotated, Any, NamedTuple, TypeVar, get_type_hints
 
 import msgspec
 
+from balance_connector.amounts import amount_of
 from balance_schemas.decimals import ZERO, exact
 from balance_shared.errors import FrameInvalid
+
+LONG_MAX = 2**63 - 1
+"""Greatest number that a record holds."""
 
 _UNREADABLE = (msgspec.MsgspecError, ValueError, ArithmeticError, RecursionError)
 
@@ -25,7 +30,7 @@ class Envelope(msgspec.Struct):
     channel: str | None = None
     type: str | None = None
     method: str | None = None
-    sequence: int | None = None
+    sequence: Annotated[int, msgspec.Meta(ge=-LONG_MAX, le=LONG_MAX)] | None = None
     success: Any = None
     error: Any = None
     abuse: Any = msgspec.field(default=None, name="Error")
@@ -88,6 +93,9 @@ class BadRow(NamedTuple):
     error: str
 
 
+TEXT_CHARS_MAX = 50_000
+"""Most characters of a row's texts: what is told of it has to fit a record."""
+
 _DESCRIPTIVE = frozenset(
     {"asset_class", "ref_id", "timestamp", "type", "subtype", "category"}
 )
@@ -99,6 +107,9 @@ _updates = msgspec.json.Decoder(list[UpdateRow])
 _rows = msgspec.json.Decoder(list[msgspec.Raw])
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _to_json = msgspec.json.Encoder(decimal_format="number")
+
+_quoted = re.compile(rb'"(?:amount|balance|fee)"\s*:\s*"').search
+"""Whether an amount is written as a text, which is read with more care."""
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -128,9 +139,11 @@ def read_picture(data: msgspec.Raw) -> list[Read | BadRow]:
         FrameInvalid: ``data`` is not a list.
     """
     try:
-        return [_checked_picture(row) for row in _picture.decode(data)]
+        if not _quoted(data):
+            return [_checked_picture(row) for row in _picture.decode(data)]
     except _UNREADABLE:
-        return _one_by_one(data, _read_picture_row)
+        pass
+    return _one_by_one(data, _read_picture_row)
 
 
 def read_updates(data: msgspec.Raw) -> list[Read | BadRow]:
@@ -140,9 +153,11 @@ def read_updates(data: msgspec.Raw) -> list[Read | BadRow]:
         FrameInvalid: ``data`` is not a list.
     """
     try:
-        return [_checked_update(row) for row in _updates.decode(data)]
+        if not _quoted(data):
+            return [_checked_update(row) for row in _updates.decode(data)]
     except _UNREADABLE:
-        return _one_by_one(data, _read_update_row)
+        pass
+    return _one_by_one(data, _read_update_row)
 
 
 def read_status(data: msgspec.Raw) -> str:
@@ -164,24 +179,29 @@ def read_warnings(result: msgspec.Raw) -> list[str]:
 
 
 def _checked_picture(row: PictureRow, extras: dict[str, str] | None = None) -> Read:
-    _require(row.asset)
+    _require(row.asset, row.asset_class, *(extras or {}).values())
     exact(row.balance)
     for wallet in row.wallets or ():
+        _require(row.asset, wallet.type, wallet.id)
         exact(wallet.balance)
     return Read(row, extras or {})
 
 
 def _checked_update(row: UpdateRow, extras: dict[str, str] | None = None) -> Read:
-    _require(row.asset)
+    _require(row.asset, row.ledger_id, row.ref_id, row.timestamp, row.type)
+    _require(row.asset, row.subtype, row.category, row.asset_class, row.wallet_type)
+    _require(row.asset, row.wallet_id, row.user, *(extras or {}).values())
     exact(row.balance)
     exact(row.amount)
     exact(row.fee or ZERO)
     return Read(row, extras or {})
 
 
-def _require(asset: str) -> None:
+def _require(asset: str, *texts: str | None) -> None:
     if not asset:
         raise ValueError("the row names no asset")
+    if len(asset) + sum(len(text) for text in texts if text) > TEXT_CHARS_MAX:
+        raise ValueError(f"the row's texts are longer than {TEXT_CHARS_MAX} characters")
 
 
 def _normalized(frame: bytes) -> bytes:
@@ -228,6 +248,8 @@ def _read_picture_row(fields: dict[str, msgspec.Raw]) -> Read:
     read = [_struct(wallet, WalletRow) for wallet in raws or ()]
     row.wallets = [wallet for wallet, _ in read]
     checked = _checked_picture(row, extras)
+    for _, more in read:
+        _require(row.asset, *more.values())
     return checked._replace(of_wallets=tuple(more for _, more in read))
 
 
@@ -241,9 +263,7 @@ def _struct(fields: dict[str, msgspec.Raw], shape: type[S]) -> tuple[S, dict[str
     hints = get_type_hints(shape)
     descriptive = _DESCRIPTIVE if shape is not WalletRow else frozenset[str]()
     known = {
-        name: _text_or_none(raw)
-        if name in descriptive
-        else msgspec.json.decode(raw, type=hints[name])
+        name: _text_or_none(raw) if name in descriptive else _value(raw, hints[name])
         for name, raw in fields.items()
         if name in hints
     }
@@ -252,6 +272,14 @@ def _struct(fields: dict[str, msgspec.Raw], shape: type[S]) -> tuple[S, dict[str
         return shape(**known), extras
     except TypeError as error:
         raise ValueError(str(error)) from None
+
+
+def _value(raw: msgspec.Raw, hint: Any) -> Any:
+    """Return a field that a balance hangs on, as its type."""
+    amounts = Decimal, Decimal | None
+    if hint not in amounts or (bytes(raw) == b"null" and hint is not Decimal):
+        return msgspec.json.decode(raw, type=hint)
+    return amount_of(raw)
 
 
 def _text(raw: msgspec.Raw) -> str:

@@ -171,6 +171,51 @@ def test_clash_is_decided_once():
     assert [] == told(round_of(poll, balance(XBT="2", XXBT="1")))
 
 
+@pytest.mark.parametrize(
+    "codes", [("XXBT", "XBT", "BTC"), ("BTC", "XBT", "XXBT"), ("XBT", "BTC", "XXBT")]
+)
+def test_canonical_code_owns_its_name(codes):
+    """A code that is the name itself could not go under another; the others can."""
+    rows = {code: f"{number}" for number, code in enumerate(codes, start=1)}
+    poll = polls()
+    events = list(round_of(poll, balance(**rows)).events)
+
+    assert {code: code for code in codes} == {
+        event.venue_asset: event.asset for event in events
+    }
+    assert [] == told(round_of(poll, balance(**dict(reversed(rows.items())))))
+
+
+def test_change_that_does_not_fit_is_told_without_it():
+    """Both figures fit; their difference does not, and is unknown."""
+    poll = polls()
+    list(round_of(poll, balance(ZUSD="99999999999999999999")).events)
+    (event,) = round_of(poll, balance(ZUSD="-99999999999999999999")).events
+
+    assert event.delta is None
+    assert Decimal(-99999999999999999999) == event.balance
+
+
+@pytest.mark.parametrize("text", ["ESession:Invalid session", "EAPI:Invalid token"])
+def test_session_error_is_not_live(text):
+    """Whatever the error, what is not answered is not live."""
+    poll = polls()
+    list(round_of(poll, balance(ZUSD="1")).events)
+    round_of(poll, f'{{"error":["{text}"]}}'.encode())
+
+    assert State.STALE is poll.health.state
+
+
+@pytest.mark.parametrize("code", ["", "X" * 300])
+def test_code_that_is_no_name_is_unreadable(code):
+    """An empty or endless code names nothing."""
+    body = f'{{"error":[],"result":{{"{code}":"1","ZUSD":"2"}}}}'.encode()
+    step = round_of(polls(), body)
+
+    assert [("snapshot", "spot", "main", "USD", "2")] == told(step)
+    assert step.invalid is not None
+
+
 def test_unknown_code_is_counted_once_and_asks_for_names_sooner():
     """A code that no table knows is passed through; the names are asked for again."""
     poll = polls()
@@ -205,6 +250,8 @@ def test_unreadable_balance_is_spared(bad):
     [
         (b"<html>busy</html>", FrameInvalid),
         (b'{"error":[]}', FrameInvalid),
+        (b'{"result":{}}', FrameInvalid),
+        (b'{"error":null,"result":{}}', FrameInvalid),
         (b'{"error":[],"result":[]}', FrameInvalid),
         (b'{"error":[],"result":{"A":"1"', FrameInvalid),
         (b'{"error":["EService:Unavailable"]}', VenueUnavailable),

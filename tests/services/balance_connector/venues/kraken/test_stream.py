@@ -167,7 +167,7 @@ class TestPicture:
         (event,) = step.events
 
         assert Decimal("1.0") == event.balance
-        assert {"account_balance": "9.5"} == event.attributes
+        assert {"account_balance": "9.50"} == event.attributes
         assert (Note.PICTURE_DIFFERENCE,) == step.notes
 
     def test_what_vanished_is_absent(self):
@@ -268,6 +268,60 @@ class TestPicture:
 
         assert 1 == len(told(step))
         assert "told twice" in str(step.invalid)
+
+    def test_row_without_a_name_that_stays_degrades(self):
+        """Nameless rows do not make it connect for ever either."""
+        first = connection().receive(frame("snapshot", ["5", USD], 1), NOW)
+        stream = connection(tolerated=first.invalid.names)
+        step = stream.receive(frame("snapshot", ["5", USD], 1), NOW)
+
+        assert step.demand is None
+        assert State.DEGRADED is stream.health.state
+
+    def test_sum_of_wallets_that_does_not_fit_is_unreadable(self):
+        """Wallets may each fit and their sum not."""
+        most = "99999999999999999999"
+        row = asset("BTC", "1", ("spot", "main", most), ("earn", "liquid", most))
+        step = connection().receive(frame("snapshot", [row, USD], 1), NOW)
+
+        assert [("snapshot", "spot", "main", "USD", "100.0000")] == told(step)
+        assert frozenset({"|BTC"}) == step.invalid.names
+
+    @pytest.mark.parametrize("amount", ['"1_0"', '" 1"', '"\u0661"', '"0x1"', '""'])
+    def test_text_that_is_no_plain_number_is_unreadable(self, amount):
+        """Python reads more as a number than any venue writes."""
+        row = f'{{"asset":"BTC","balance":{amount}}}'
+        step = connection().receive(frame("snapshot", [row, USD], 1), NOW)
+
+        assert frozenset({"|BTC"}) == step.invalid.names
+
+    @pytest.mark.parametrize("amount", ['"1.50"', '".5"', '"-1e-8"', "1E+5"])
+    def test_text_that_is_a_number_is_read(self, amount):
+        """Numbers and texts are both in use."""
+        row = f'{{"asset":"BTC","balance":{amount}}}'
+        (event,) = connection().receive(frame("snapshot", [row], 1), NOW).events
+
+        assert Decimal(amount.strip('"')) == event.balance
+
+    def test_row_too_long_for_a_record_is_unreadable(self):
+        """A row of megabytes costs its own balance only."""
+        row = f'{{"asset":"BTC","balance":1,"more":"{"x" * 2_000_000}"}}'
+        step = connection().receive(frame("snapshot", [row, USD], 1), NOW)
+
+        assert [("snapshot", "spot", "main", "USD", "100.0000")] == told(step)
+        assert len(str(step.invalid)) < 2000
+
+    def test_number_that_no_record_holds_is_unreadable(self):
+        """A sequence of more than 63 bits is no sequence."""
+        step = connection().receive(frame("snapshot", [USD], 2**63), NOW)
+
+        assert isinstance(step.demand, FrameInvalid)
+
+    def test_other_picture_under_an_old_number_is_in_doubt(self, stream):
+        """One number, one picture."""
+        step = stream.receive(frame("snapshot", [USD], 1), NOW)
+
+        assert "sequence_reused" == step.demand.reason
 
     def test_late_duplicate_of_the_picture_changes_nothing(self, stream):
         """The picture told again under its old number does not roll back."""
@@ -433,6 +487,27 @@ class TestUpdate:
         assert ["BTC"] == [event.asset for event in step.events]
         assert isinstance(step.demand, FrameInvalid)
         assert State.STALE is stream.health.state
+
+    def test_unreadable_entry_is_never_tolerated_for_an_earlier_one(self):
+        """What this picture could tell must be told by its updates too."""
+        stream = connection(tolerated={"|USD"})
+        list(stream.receive(frame("snapshot", [USD], 1), NOW).events)
+        bad = entry("USD", "0.1234567890123456789", "1")
+        step = stream.receive(frame("update", [bad], 2), NOW)
+
+        assert isinstance(step.demand, FrameInvalid)
+        assert State.STALE is stream.health.state
+
+    def test_unreadable_entry_of_an_unreadable_row_is_tolerated(self):
+        """The feed is degraded by that asset already, and says so."""
+        unreadable = '{"asset":"BTC","balance":NaN}'
+        stream = connection(tolerated={"|BTC"})
+        list(stream.receive(frame("snapshot", [unreadable, USD], 1), NOW).events)
+        step = stream.receive(frame("update", [entry("BTC", "NaN", "1")], 2), NOW)
+
+        assert step.invalid is not None
+        assert step.demand is None
+        assert State.DEGRADED is stream.health.state
 
     def test_sum_that_does_not_fit_is_unreadable(self):
         """Amounts that fit but whose sum does not are refused, not rounded."""
