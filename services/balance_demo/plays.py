@@ -99,7 +99,7 @@ class Incident:
         return False
 
     def text(self) -> str:
-        """Return the story so far: ``12:00:03 gap at kraken: stale after 0.1 s``."""
+        """Return the story so far: ``12:00:03 gap at kraken: stale after 40 ms``."""
         head = f"{self.at.astimezone():%H:%M:%S} {self.play.words} at {self.venue}: "
         if self.troubled_at is None:
             return f"{head}played"
@@ -109,4 +109,5 @@ class Incident:
         return told
 
     def _after(self, then: datetime) -> str:
-        return f"{(then - self.at).total_seconds():.1f} s"
+        seconds = (then - self.at).total_seconds()
+        return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"

@@ -31,7 +31,7 @@ def test_an_incident_is_followed_until_the_feed_is_live(status, at):
     news = [incident.take(status(state, seconds)) for state, seconds in states]
     assert [False, True, False, True] == news
     assert incident.text().endswith(
-        "gap at kraken: stale after 0.2 s, live after 1.0 s"
+        "gap at kraken: stale after 250 ms, live after 1.0 s"
     )
 
 
