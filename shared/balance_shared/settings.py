@@ -283,6 +283,8 @@ def _line(settings_type: type[ServiceSettings], problem: Any) -> str:
         secret = _is_secret(settings_type.model_fields[name])
         also = f" (or {PREFIX}{name.upper()}_FILE)" if secret else ""
         return f"{PREFIX}{name.upper()}: required and not set{also}"
+    if _is_secret(settings_type.model_fields[name]):
+        return f"{PREFIX}{name.upper()}: {message}"
     shown = problem["input"]
     if name.endswith("_port") and _SERVICE_LINK.match(str(shown)):
         return (

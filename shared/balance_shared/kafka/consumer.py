@@ -109,12 +109,12 @@ class Consumer:
         known: Positions = {}
         if self._positions is not None:
             known = await self._positions([(tp.topic, tp.partition) for tp in pairs])
+        new = [tp for tp in pairs if (tp.topic, tp.partition) not in known]
         for tp in pairs:
-            offset = known.get((tp.topic, tp.partition))
-            if offset is None:
-                await consumer.seek_to_beginning(tp)
-            else:
-                consumer.seek(tp, offset)
+            if tp not in new:
+                consumer.seek(tp, known[tp.topic, tp.partition])
+        if new:  # in one call: while one was waited for, others would be read twice
+            await consumer.seek_to_beginning(*new)
 
     async def batches(
         self, records_max: int = 5000, wait_s: float = 1.0
