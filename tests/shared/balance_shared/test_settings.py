@@ -309,6 +309,16 @@ def test_secrets_are_never_shown(settle):
     assert "hush" not in str(caught.value)
 
 
+@pytest.mark.parametrize("secret", ["hush hush", "hüsh", "hush\nhush"])
+def test_wrong_secret_is_refused_unseen(settle, secret):
+    """The line says what is wrong, and not what it was."""
+    settle(**ACCOUNT | {"API_SECRET": secret})
+    (line,) = refused()
+    assert line.startswith(f"{PREFIX}API_SECRET: should be ")
+    assert "hush" not in line
+    assert "hüsh" not in line
+
+
 def test_database_address_is_a_secret(settle):
     """It holds a password."""
     settle(POSTGRES_DSN="postgresql://me:hush@there/")

@@ -15,7 +15,33 @@ METRICS = {
 UNITLESS = re.compile(r"_(info|state|frames|records|balance|available|not_exported)$")
 """Gauges of 1 and 0, of things counted, and of units of an asset."""
 
-CONTRACT = ["build_info", "connector_state", "last_message_timestamp_seconds", "last_event_timestamp_seconds", "frames_received", "frames_rejected", "events_published", "reconnects", "sequence_gaps", "asset_clashes", "unmapped_assets", "unknown_words", "picture_differences", "publish_seconds", "venue_to_bus_seconds", "publish_queue_frames", "records_consumed", "record_seconds", "consumer_lag_records", "consumer_lag_seconds", "dead_letters", "balance", "balance_available", "balance_changed_timestamp_seconds", "balance_confirmed_timestamp_seconds"]
+CONTRACT = [
+    "build_info",
+    "connector_state",
+    "last_message_timestamp_seconds",
+    "last_event_timestamp_seconds",
+    "frames_received",
+    "frames_rejected",
+    "events_published",
+    "reconnects",
+    "sequence_gaps",
+    "asset_clashes",
+    "unmapped_assets",
+    "unknown_words",
+    "picture_differences",
+    "publish_seconds",
+    "venue_to_bus_seconds",
+    "publish_queue_frames",
+    "records_consumed",
+    "record_seconds",
+    "consumer_lag_records",
+    "consumer_lag_seconds",
+    "dead_letters",
+    "balance",
+    "balance_available",
+    "balance_changed_timestamp_seconds",
+    "balance_confirmed_timestamp_seconds",
+]
 """Metrics of the services that there are, without prefix and ``_total``."""
 
 LABELS = {

@@ -1,0 +1,139 @@
+"""Topics become what the contract says, and other people's settings stay."""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
+from balance_schemas.topics import EVENTS, FRAMES, LATEST, TOPICS
+from balance_shared.errors import PublishError
+from balance_shared.kafka import apply_topics
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+async def admin(settings):
+    """Give a client of whoever else minds the topics."""
+
+    @asynccontextmanager
+    async def started():
+        client = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers)
+        await client.start()
+        try:
+            yield client
+        finally:
+            await client.close()
+
+    async with started() as client:
+        yield client
+
+
+@pytest.fixture
+def configs(admin, settings):
+    """Give a function that returns the settings that were made on a topic."""
+
+    async def made(topic):
+        name = topic.full_name(settings.topic_prefix)
+        resource = ConfigResource(ConfigResourceType.TOPIC, name)
+        (answer,) = await admin.describe_configs([resource])
+        (found,) = answer.resources
+        return {entry[0]: entry[1] for entry in found[4] if entry[3] == 1}
+
+    return made
+
+
+@pytest.fixture
+def change(admin, settings, configs):
+    """Give a function that sets all of a topic's own settings, and waits for them."""
+
+    async def alter(topic, **values):
+        name = topic.full_name(settings.topic_prefix)
+        named = {key.replace("_", "."): value for key, value in values.items()}
+        resource = ConfigResource(ConfigResourceType.TOPIC, name, configs=named)
+        await admin.alter_configs([resource])
+        while named != await configs(topic):  # noqa: ASYNC110 — Kafka tells nobody
+            await asyncio.sleep(0.02)
+
+    return alter
+
+
+async def test_missing_topics_are_created(settings, admin, configs):
+    """All of them, with the settings of the contract, and the changes are told."""
+    changes = await apply_topics(settings)
+    assert [
+        f"created {topic.full_name(settings.topic_prefix)}: 4 partitions, 1 replicas"
+        for topic in TOPICS
+    ] == changes
+    for topic in TOPICS:
+        assert topic.config() == await configs(topic)
+
+
+async def test_second_time_changes_nothing(settings):
+    """It is safe to run again."""
+    await apply_topics(settings)
+    assert await apply_topics(settings) == []
+
+
+async def test_several_at_once_agree(settings):
+    """Services that start together each create what is missing."""
+    changes = await asyncio.gather(*[apply_topics(settings) for _ in range(4)])
+    assert len(TOPICS) == sum(map(len, changes))
+
+
+async def test_changed_setting_is_corrected(settings, change, configs):
+    """The contract's settings come back, and other people's stay."""
+    await apply_topics(settings)
+    await change(EVENTS, cleanup_policy="delete", retention_ms="1", segment_ms="60000")
+    (line,) = await apply_topics(settings)
+    name = EVENTS.full_name(settings.topic_prefix)
+    assert line == f"changed {name}: retention.ms from 1 to {EVENTS.retention_ms}"
+    assert EVENTS.config() | {"segment.ms": "60000"} == await configs(EVENTS)
+    assert await apply_topics(settings) == []
+
+
+async def test_lost_compaction_is_corrected(settings, change, configs):
+    """A compacted topic that began to delete would forget balances."""
+    await apply_topics(settings)
+    await change(LATEST, cleanup_policy="delete")
+    (line,) = await apply_topics(settings)
+    assert line.endswith("cleanup.policy from delete to compact")
+    assert LATEST.config() == await configs(LATEST)
+
+
+async def test_services_that_start_correct_nothing(settings, change, configs):
+    """They create what is missing and leave the rest to whoever is in charge."""
+    await apply_topics(settings, [EVENTS])
+    await change(EVENTS, cleanup_policy="delete", retention_ms="1")
+    (line,) = await apply_topics(settings, [EVENTS, FRAMES], correct=False)
+    assert line.startswith(f"created {FRAMES.full_name(settings.topic_prefix)}")
+    assert (await configs(EVENTS))["retention.ms"] == "1"
+
+
+async def test_new_topics_are_like_those_that_are_there(settings):
+    """The number of partitions is that of the bus, whatever the setting says now."""
+    await apply_topics(settings, [EVENTS])
+    more = settings.model_copy(update={"topic_partitions": 9})
+    (line,) = await apply_topics(more, [EVENTS, FRAMES])
+    assert line.endswith("4 partitions, 1 replicas")
+
+
+async def test_uneven_topics_are_refused(settings, admin):
+    """One account's records would part company; the line says which topics."""
+    name = FRAMES.full_name(settings.topic_prefix)
+    await admin.create_topics([NewTopic(name, 3, 1)])
+    await apply_topics(settings, [FRAMES])
+    await admin.create_topics([NewTopic(EVENTS.full_name(settings.topic_prefix), 2, 1)])
+    with pytest.raises(PublishError, match=r"events.v1 2|events 2") as caught:
+        await apply_topics(settings, [EVENTS, FRAMES])
+    assert "frames 3" in str(caught.value)
+    assert "Delete the odd ones" in str(caught.value)
+
+
+async def test_what_kafka_refuses_is_told(settings):
+    """More copies than brokers cannot be had."""
+    greedy = settings.model_copy(update={"topic_replication": 9})
+    with pytest.raises(PublishError, match=r"cannot create topic .*events.v1: .*epl"):
+        await apply_topics(greedy)
