@@ -1,11 +1,13 @@
 """The demo as a user starts it: a process of its own, ended in every way."""
 
+import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import psutil
 import pytest
@@ -77,11 +79,15 @@ class Demo:
 
 
 @contextmanager
-def demo(*options: str) -> Iterator[Demo]:
-    """Run the demo, and end it if the test does not."""
+def demo(folder: Path, *options: str) -> Iterator[Demo]:
+    """Run the demo, logs in the folder, and end it if the test does not."""
     command = [sys.executable, "-m", "balance_cli", "demo", *options]
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=os.environ | {"TMPDIR": str(folder)},
     ) as process:
         try:
             yield Demo(process)
@@ -89,9 +95,9 @@ def demo(*options: str) -> Iterator[Demo]:
             process.kill()
 
 
-def test_an_unattended_run_proves_the_books_and_leaves_nothing():
+def test_an_unattended_run_proves_the_books_and_leaves_nothing(tmp_path):
     """Trouble is played, the verdict is given, exit 0, no process stays."""
-    with demo("--duration", "12") as running:
+    with demo(tmp_path, "--duration", "12") as running:
         assert (0, True) == (running.read_all(), VERDICT in running.text)
         assert [] == running.left()
     for part in ("gap at kraken: stale after", "close at kraken: stale after"):
@@ -99,18 +105,18 @@ def test_an_unattended_run_proves_the_books_and_leaves_nothing():
     assert running.text.replace("\n", "").isprintable()
 
 
-def test_an_interrupt_leads_to_the_verdict():
+def test_an_interrupt_leads_to_the_verdict(tmp_path):
     """Without a duration: Ctrl-C ends the show, the books are compared, exit 0."""
-    with demo() as running:
+    with demo(tmp_path) as running:
         running.read_until("25 balances")
         running.process.send_signal(signal.SIGINT)
         assert (0, True) == (running.read_all(), VERDICT in running.text)
         assert [] == running.left()
 
 
-def test_a_dead_service_ends_the_demo_and_is_named():
+def test_a_dead_service_ends_the_demo_and_is_named(tmp_path):
     """Exit 1, which one it was, and the end of its log."""
-    with demo() as running:
+    with demo(tmp_path) as running:
         running.read_until("25 balances")
         running.find("connector kraken").kill()
         assert 1 == running.read_all()
@@ -119,9 +125,9 @@ def test_a_dead_service_ends_the_demo_and_is_named():
         assert [] == running.left()
 
 
-def test_a_killed_demo_leaves_nothing():
+def test_a_killed_demo_leaves_nothing(tmp_path):
     """SIGKILL: nobody can clean up, and still no process stays."""
-    with demo() as running:
+    with demo(tmp_path) as running:
         running.read_until("25 balances")
         running.process.kill()
         assert -signal.SIGKILL == running.process.wait(10)
