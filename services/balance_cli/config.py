@@ -17,7 +17,9 @@ from balance_shared.settings import (
     load,
 )
 
-app = typer.Typer(help="The services' settings.", no_args_is_help=True)
+app = typer.Typer(
+    add_completion=False, help="The services' settings.", no_args_is_help=True
+)
 
 _SERVICES: dict[str, type[ServiceSettings]] = {
     "connector": ConnectorSettings,

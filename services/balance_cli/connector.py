@@ -11,10 +11,10 @@ from balance_shared.errors import SettingsError
 from balance_shared.service import refuse, run_service
 from balance_shared.settings import ConnectorSettings, load
 
-app = typer.Typer(help="Publish one venue account's balances.")
+app = typer.Typer(add_completion=False)
 
 
-@app.callback(invoke_without_command=True)
+@app.command()
 def connector(
     venue: Annotated[str, typer.Argument(help=f"One of: {', '.join(VENUES)}.")],
 ) -> None:

@@ -9,10 +9,10 @@ from balance_shared.errors import SettingsError
 from balance_shared.service import refuse, run_service
 from balance_shared.settings import MetricsSettings, load
 
-app = typer.Typer(help="Show each current balance to Prometheus.")
+app = typer.Typer(add_completion=False)
 
 
-@app.callback(invoke_without_command=True)
+@app.command()
 def metrics() -> None:
     """Show each current balance, and when it was confirmed, to Prometheus."""
     try:

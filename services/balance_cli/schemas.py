@@ -16,7 +16,9 @@ from balance_shared.registry import COMPATIBILITY, Registry
 from balance_shared.service import refuse
 from balance_shared.settings import ServiceSettings, load
 
-app = typer.Typer(help="The schemas of the records.", no_args_is_help=True)
+app = typer.Typer(
+    add_completion=False, help="The schemas of the records.", no_args_is_help=True
+)
 
 _Ask = Callable[[ServiceSettings, Registry], Awaitable[dict[str, int]]]
 

@@ -12,7 +12,7 @@ from balance_storage.database import checked_dsn
 from balance_storage.schema import migrate
 from balance_storage.service import run
 
-app = typer.Typer(help="Store every event and each current balance in PostgreSQL.")
+app = typer.Typer(add_completion=False)
 
 
 @app.callback(invoke_without_command=True)

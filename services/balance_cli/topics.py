@@ -12,7 +12,7 @@ from balance_shared.kafka import apply_topics
 from balance_shared.service import refuse
 from balance_shared.settings import ServiceSettings, load
 
-app = typer.Typer(help="The bus's topics.", no_args_is_help=True)
+app = typer.Typer(add_completion=False, help="The bus's topics.", no_args_is_help=True)
 
 
 @app.callback()
@@ -23,7 +23,10 @@ def topics() -> None:
 @app.command(name="list")
 def list_topics() -> None:
     """Show what is on each topic and how long it is kept."""
-    prefix = load(ServiceSettings).topic_prefix
+    try:
+        prefix = load(ServiceSettings).topic_prefix
+    except SettingsError as error:
+        raise typer.Exit(refuse(error)) from None
     table = Table("topic", "value", "kept", "what")
     for topic in TOPICS:
         days = (topic.retention_ms or 0) // (24 * 60 * 60 * 1000)
