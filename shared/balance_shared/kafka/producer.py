@@ -40,7 +40,9 @@ class Outgoing(NamedTuple):
         account: account key; decides the partition.
         key: record key, or None.
         body: Avro body, as `encode_body` makes it.
-        time_ms: record timestamp, milliseconds since 1970.
+        time_ms: record timestamp, milliseconds since 1970; about now. With one that
+            is over a day old a broker that restarts forgets the producer, and may
+            take a batch twice.
     """
 
     topic: Topic
