@@ -1,6 +1,7 @@
 """What is published arrives once, in order, an account's records side by side."""
 
 import asyncio
+import time
 from collections import defaultdict
 
 import pytest
@@ -18,9 +19,12 @@ from balance_shared.settings import ServiceSettings
 pytestmark = pytest.mark.integration
 
 
-def on_its_way(frame, topic=FRAMES, time_ms=1_700_000_000_000):
+NOW_MS = int(time.time() * 1000)
+
+
+def on_its_way(frame, topic=FRAMES):
     """Return a frame ready to be published."""
-    return outgoing(topic, frame.key, frame, time_ms)
+    return outgoing(topic, frame.key, frame, NOW_MS)
 
 
 async def test_records_keep_their_order_and_place(producer, read, make_frame):
@@ -32,7 +36,7 @@ async def test_records_keep_their_order_and_place(producer, read, make_frame):
     found = defaultdict(list)
     for record in await read(1400, FRAMES, RECONCILIATIONS):
         assert partition_of(record.key, 4) == record.partition
-        assert record.time_ms == 1_700_000_000_000
+        assert record.time_ms == NOW_MS
         found[record.topic, record.key].append(decode(RawFrame, record.value))
     assert len(found) == 14
     for (_, key), records in found.items():
