@@ -119,14 +119,21 @@ def test_breaking_changes_are_found(change):
 
 def test_problems_name_the_schema_and_the_version(monkeypatch):
     """Whoever broke it reads what, in both directions."""
-    text = json.dumps(changed(lambda fields: fields.pop("asset")))
+    theirs = {"name": "theirs", "type": "string", "doc": "Gone."}
+    text = json.dumps(
+        changed(lambda fields: (fields.pop("asset"), fields.update(theirs=theirs)))
+    )
 
     def old(name):
         yield from [("1", text)] if name == "BalanceEvent" else []
 
     monkeypatch.setattr(compatibility, "released", old)
-    (line,) = problems()
-    assert line.startswith("BalanceEvent: cannot read records of version 1: ")
+    unread, unreadable, gone = problems()
+    assert unread.startswith("BalanceEvent: cannot read records of version 1: ")
+    assert unreadable.startswith(
+        "BalanceEvent: version 1 cannot read today's records: "
+    )
+    assert gone == "BalanceEvent: theirs of version 1 is gone: fields stay"
 
 
 def test_field_that_is_gone_is_a_problem(monkeypatch):
