@@ -16,8 +16,9 @@ from io import BytesIO
 import fastavro
 import msgspec
 from aiokafka import AIOKafkaProducer
-from balance_schemas.codec import schema_text
 from websockets.asyncio.client import connect
+
+from balance_schemas.codec import schema_text
 
 
 class Row(msgspec.Struct):

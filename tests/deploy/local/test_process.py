@@ -83,7 +83,7 @@ def test_children_end_with_their_parent(
     make_part: Callable[[str], Part], tmp_path: Path
 ) -> None:
     """SIGKILL reaches children that lead sessions of their own."""
-    child = f"import subprocess, sys; p = subprocess.Popen([sys.executable, '-c', {PAUSE!r}], start_new_session=True); open({str(tmp_path / 'child')!r}, 'w').write(str(p.pid)); p.wait()"  # noqa: E501
+    child = f"import subprocess, sys; p = subprocess.Popen([sys.executable, '-c', {PAUSE!r}], start_new_session=True); open({str(tmp_path / 'child')!r}, 'w').write(str(p.pid)); p.wait()"
     part = make_part(child)
     start(part)
     await_ready(part, 10)
@@ -104,7 +104,7 @@ def test_a_pid_in_use_by_another_is_not_ours(tmp_path: Path) -> None:
 def test_a_pid_that_is_gone_is_not_ours(tmp_path: Path) -> None:
     """A stale pid file whose pid nobody has leads nowhere."""
     command = [sys.executable, "-c", ""]
-    done = subprocess.Popen(command)  # noqa: S603 - our own command
+    done = subprocess.Popen(command)
     done.wait()
     record(tmp_path / "part.pid", done.pid, command)
     assert json.loads((tmp_path / "part.pid").read_text())["pid"] == done.pid

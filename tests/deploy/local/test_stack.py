@@ -199,7 +199,7 @@ with local_stack(Path(sys.argv[1]), quiet=True):
 def test_nothing_outlives_a_killed_owner(tmp_path: Path) -> None:
     """SIGKILL of the process that owns a stack ends the parts and deletes the data."""
     command = [sys.executable, "-c", OWNER, str(tmp_path)]
-    with subprocess.Popen(command) as owner:  # noqa: S603 - our own command
+    with subprocess.Popen(command) as owner:
         assert owner.wait() == -signal.SIGKILL
     left = [p for p in psutil.process_iter() if _mentions(p, tmp_path)]
     psutil.wait_procs(left, timeout=30)

@@ -15,12 +15,10 @@ def test_venue_prints_its_addresses_and_stops_on_sigterm():
     """One JSON line tells where it listens; SIGTERM ends it with exit code 0."""
     code = "from balance_cli.simulate import app; app()"
     command = [sys.executable, "-c", code, "kraken", "--json", "--rate", "50"]
-    with subprocess.Popen(  # noqa: S603 - our own interpreter
-        command, stdout=subprocess.PIPE, text=True
-    ) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         addresses = json.loads(process.stdout.readline())
         truth = f"{addresses['control_url']}/truth"
-        with urllib.request.urlopen(truth) as answer:  # noqa: S310 - our own address
+        with urllib.request.urlopen(truth) as answer:
             assert json.load(answer)["lines"] >= 25
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0

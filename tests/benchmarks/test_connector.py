@@ -1,0 +1,186 @@
+"""The connector against bare loops, in the same run on the same machine.
+
+Figures are ratios: machines differ, and a shared one drifts. Each pair runs in turn,
+several times, and the median counts. Run with ``make bench`` on a quiet machine.
+"""
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from processes import Service, ended, free_port, until
+
+from balance_schemas.codec import decode
+from balance_schemas.keys import partition_of
+from balance_schemas.records import BalanceEvent
+
+pytestmark = pytest.mark.benchmark
+
+HERE = Path(__file__).parent
+UPDATES = 20_000
+ROUNDS = 3
+ASSETS = 100
+
+
+class Feeder:
+    """The venue that pushes prepared frames, as a process."""
+
+    def __init__(self, updates: int, assets: int, rate: float = 0) -> None:
+        while True:
+            self.port = free_port()
+            if self.port < 65_000:
+                break
+        command = [sys.executable, HERE / "feeder.py", self.port, updates, assets, rate]
+        self.process = subprocess.Popen(
+            [str(part) for part in command], stdout=subprocess.PIPE
+        )
+        self.process.stdout.readline()
+        self.ws_url = f"ws://127.0.0.1:{self.port + 1}"
+        self.rest_url = f"http://127.0.0.1:{self.port}"
+
+
+def connector(stack, folder, feeder: Feeder, account: str) -> Service:
+    """Start a connector of one core that reads the feeder."""
+    environment = stack.endpoints.environment() | {
+        "BALANCEBUS_TOPIC_PREFIX": "bench",
+        "BALANCEBUS_ACCOUNT": account,
+        "BALANCEBUS_API_KEY": "key",
+        "BALANCEBUS_API_SECRET": "c2VjcmV0",
+        "BALANCEBUS_WS_URL": feeder.ws_url,
+        "BALANCEBUS_REST_URL": feeder.rest_url,
+        "BALANCEBUS_FEEDS": "ws",
+    }
+    service = Service(folder / f"{account}.log", environment, "connector", "kraken")
+    os.sched_setaffinity(service.process.pid, {0})
+    return service
+
+
+async def events_of(stack, account: str, updates: int):
+    """Yield (arrival, record) of an account's events, in order, until all are there."""
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=stack.endpoints.kafka_bootstrap_servers,
+        auto_offset_reset="earliest",
+        fetch_max_wait_ms=5,
+    )
+    await consumer.start()
+    topic = "bench.events.v1"
+    key = f"kraken|{account}"
+    consumer.assign([TopicPartition(topic, partition_of(key, 12))])
+    seen = 0
+    try:
+        while seen < updates:
+            fetched = await consumer.getmany(timeout_ms=1000)
+            arrival = time.time()
+            for records in fetched.values():
+                for record in records:
+                    if record.key.startswith(f"{key}|".encode()):
+                        seen += record.value is not None
+                        yield arrival, record
+    finally:
+        await consumer.stop()
+
+
+def bare(stack, mode: str, updates: int) -> float:
+    """Return frames a second of a bare loop."""
+    feeder = Feeder(updates, ASSETS)
+    with ended(feeder):
+        command = [sys.executable, HERE / "bare_loop.py", mode]
+        command += [stack.endpoints.kafka_bootstrap_servers, feeder.ws_url]
+        command += [updates, "bench"]
+        process = subprocess.Popen(
+            [str(part) for part in command], stdout=subprocess.PIPE
+        )
+        os.sched_setaffinity(process.pid, {0})
+        seconds = float(process.stdout.readline())
+        process.wait()
+        process.stdout.close()
+    return updates / seconds
+
+
+def ours(stack, folder, account: str, updates: int) -> tuple[float, int]:
+    """Return frames a second of the connector, and its peak memory in MB."""
+    feeder = Feeder(updates, ASSETS)
+    service = connector(stack, folder, feeder, account)
+
+    def published() -> float:
+        name = "balancebus_events_published_total"
+        return service.metric(name, kind="update")
+
+    with ended(feeder, service):
+        first = until(published, "first updates", 60)
+        started = time.perf_counter()
+
+        def all_published() -> float:
+            time.sleep(0.05)
+            return published() >= updates
+
+        until(all_published, "all updates", 120)
+        seconds = time.perf_counter() - started
+        status = Path(f"/proc/{service.process.pid}/status").read_text()
+        peak_kb = int(status.split("VmHWM:")[1].split()[0])
+    return (updates - first) / seconds, peak_kb // 1024
+
+
+def test_throughput_and_memory(stack, tmp_path):
+    """Events, latest and frames written: a ratio to bare loops, and memory."""
+    environment = os.environ | stack.endpoints.environment()
+    command = [sys.executable, "-m", "balance_cli", "topics", "apply"]
+    environment["BALANCEBUS_TOPIC_PREFIX"] = "bench"
+    subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
+    rates: dict[str, list[float]] = {"three": [], "awaited": [], "ours": []}
+    peak_mb = 0
+    for number in range(ROUNDS):
+        rates["three"].append(bare(stack, "three", UPDATES))
+        rate, memory_mb = ours(stack, tmp_path, f"b{number}", UPDATES)
+        rates["ours"].append(rate)
+        peak_mb = max(peak_mb, memory_mb)
+        rates["awaited"].append(bare(stack, "awaited", UPDATES // 10))
+    median = {name: statistics.median(values) for name, values in rates.items()}
+    to_three = median["ours"] / median["three"]
+    to_awaited = median["ours"] / median["awaited"]
+    print(f"\nframes/s, medians of {ROUNDS}: {median}")
+    print(f"connector / bare three-topic loop: {to_three:.2f} (aim 0.75)")
+    print(f"connector / peers' awaited sends:  {to_awaited:.1f} (aim 6)")
+    print(f"peak memory: {peak_mb} MB (aim 120)")
+
+    assert to_three >= 0.75
+    assert to_awaited >= 6
+    assert peak_mb <= 120
+
+
+async def test_latency(stack, tmp_path):
+    """From the venue's send to a consumer, at 1,000 frames a second."""
+    updates = 10_000
+    feeder = Feeder(updates, ASSETS, 1000)
+    service = connector(stack, tmp_path, feeder, "latency")
+    delays = []
+    with ended(feeder, service):
+        async for arrival, record in events_of(stack, "latency", updates + ASSETS):
+            event = decode(BalanceEvent, record.value)
+            if event.kind == "update":
+                delays.append(arrival - event.venue_time.timestamp())
+    delays.sort()
+    p50, p99 = (delays[int(len(delays) * part)] * 1000 for part in (0.5, 0.99))
+    print(f"\nsocket to consumer at 1,000 frames/s: p50 {p50:.1f} ms, p99 {p99:.1f} ms")
+
+    assert updates == len(delays)
+    assert p99 < 15
+
+
+async def test_large_picture(stack, tmp_path):
+    """A picture of 20,000 balances, from its arrival to a consumer."""
+    feeder = Feeder(0, 20_000)
+    service = connector(stack, tmp_path, feeder, "picture")
+    with ended(feeder, service):
+        async for arrival, record in events_of(stack, "picture", 20_000):
+            last = arrival, record
+    arrived_at = decode(BalanceEvent, last[1].value).received_at.timestamp()
+    seconds = last[0] - arrived_at
+    print(f"\npicture of 20,000 balances: {seconds:.2f} s (aim 3)")
+
+    assert seconds < 3
