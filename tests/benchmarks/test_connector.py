@@ -55,9 +55,7 @@ def connector(stack, folder, feeder: Feeder, account: str) -> Service:
         "BALANCEBUS_REST_URL": feeder.rest_url,
         "BALANCEBUS_FEEDS": "ws",
     }
-    service = Service(folder / f"{account}.log", environment, "connector", "kraken")
-    os.sched_setaffinity(service.process.pid, {0})
-    return service
+    return Service(folder / f"{account}.log", environment, "connector", "kraken")
 
 
 async def events_of(stack, account: str, updates: int):
@@ -106,6 +104,7 @@ def ours(stack, folder, account: str, updates: int) -> tuple[float, int]:
     """Return frames a second of the connector, and its peak memory in MB."""
     feeder = Feeder(updates, ASSETS)
     service = connector(stack, folder, feeder, account)
+    os.sched_setaffinity(service.process.pid, {0})
 
     def published() -> float:
         name = "balancebus_events_published_total"
@@ -126,12 +125,16 @@ def ours(stack, folder, account: str, updates: int) -> tuple[float, int]:
     return (updates - first) / seconds, peak_kb // 1024
 
 
-def test_throughput_and_memory(stack, tmp_path):
-    """Events, latest and frames written: a ratio to bare loops, and memory."""
+@pytest.fixture(autouse=True)
+def _topics(stack):
     environment = os.environ | stack.endpoints.environment()
     command = [sys.executable, "-m", "balance_cli", "topics", "apply"]
     environment["BALANCEBUS_TOPIC_PREFIX"] = "bench"
     subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
+
+
+def test_throughput_and_memory(stack, tmp_path):
+    """Events, latest and frames written: a ratio to bare loops, and memory."""
     rates: dict[str, list[float]] = {"three": [], "awaited": [], "ours": []}
     peak_mb = 0
     for number in range(ROUNDS):
@@ -154,8 +157,11 @@ def test_throughput_and_memory(stack, tmp_path):
 
 
 async def test_latency(stack, tmp_path):
-    """From the venue's send to a consumer, at 1,000 frames a second."""
-    updates = 10_000
+    """From the venue's send to a consumer, at 1,000 frames a second, once warm.
+
+    Four processes share the machine: venue, connector, Kafka and consumer.
+    """
+    updates, warm = 20_000, 5_000
     feeder = Feeder(updates, ASSETS, 1000)
     service = connector(stack, tmp_path, feeder, "latency")
     delays = []
@@ -164,11 +170,11 @@ async def test_latency(stack, tmp_path):
             event = decode(BalanceEvent, record.value)
             if event.kind == "update":
                 delays.append(arrival - event.venue_time.timestamp())
-    delays.sort()
+    assert updates == len(delays)
+    delays = sorted(delays[warm:])
     p50, p99 = (delays[int(len(delays) * part)] * 1000 for part in (0.5, 0.99))
     print(f"\nsocket to consumer at 1,000 frames/s: p50 {p50:.1f} ms, p99 {p99:.1f} ms")
 
-    assert updates == len(delays)
     assert p99 < 15
 
 
