@@ -16,9 +16,8 @@ Source: docs, WebSocket v2 "Balances", "Status", "Heartbeat", "Ping"; guide "Web
 authentication".
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 
 import msgspec
@@ -37,6 +36,14 @@ from balance_connector.venue import (
 from balance_connector.venues.kraken import wire
 from balance_connector.venues.kraken.assets import AssetNames
 from balance_connector.venues.kraken.auth import private_call
+from balance_connector.venues.kraken.observing import (
+    NAMELESS,
+    invalid_of,
+    movement_of,
+    pictured,
+    time_of,
+    total_of,
+)
 from balance_connector.venues.kraken.refusals import meaning, result_of
 from balance_connector.venues.kraken.wallets import (
     UNNAMED,
@@ -45,7 +52,7 @@ from balance_connector.venues.kraken.wallets import (
     wallet_of,
 )
 from balance_schemas.decimals import ZERO, AmountUnfitError, add, plain, subtract
-from balance_schemas.records import BalanceEvent, Movement
+from balance_schemas.records import BalanceEvent
 from balance_shared.errors import (
     FrameInvalid,
     PictureNeeded,
@@ -57,12 +64,6 @@ from balance_shared.errors import (
 _TOKEN_PERMISSION = "WebSocket interface - On"  # noqa: S105
 _CHANNEL_PERMISSION = "Query Funds"
 _LEDGER_IDS_MAX = 20_000
-
-NAMELESS = "?"
-"""Stands for a row of which not even the asset can be read."""
-
-LISTED_MAX = 5
-"""Most unreadable rows that a reason lists."""
 
 _SYSTEM_WORDS = frozenset({"online", "maintenance", "cancel_only", "post_only"})
 _DUPLICATE = Step(notes=(Note.DUPLICATE,))
@@ -235,7 +236,7 @@ class KrakenStream:
         clashes = self._books.clashes
         spared = self._spared(bad)
         events = self._books.picture(observed, told, spared=spared)
-        invalid = _invalid(bad)
+        invalid = invalid_of(bad)
         demand = None
         if invalid is None:
             self._set_live(Health(State.LIVE))
@@ -280,13 +281,13 @@ class KrakenStream:
         wallets = {wallet_of(told.type, told.id) for told in row.wallets or ()}
         if row.asset in seen or len(wallets) < len(row.wallets or ()):
             raise ValueError("a wallet is told twice")
-        total = _total(row.wallets or ())
+        total = total_of(row.wallets or ())
         seen.add(row.asset)
         attributes = dict(read.extras)
         if not row.wallets:
             self._assets["", row.asset] = _Asset(row.balance, {UNNAMED: row.balance})
             pocket = self._pocket("", row.asset, UNNAMED, row.asset_class)
-            return [_pictured(pocket, row.balance, attributes, scope="account")]
+            return [pictured(pocket, row.balance, attributes, scope="account")]
         if total != row.balance:
             attributes["account_balance"] = f"{row.balance:f}"
             notes.append(Note.PICTURE_DIFFERENCE)
@@ -299,7 +300,7 @@ class KrakenStream:
                 notes.append(Note.UNKNOWN_WORD)
             asset.wallets[wallet] = told.balance
             pocket = self._pocket("", row.asset, wallet, row.asset_class)
-            observed.append(_pictured(pocket, told.balance, attributes | extras))
+            observed.append(pictured(pocket, told.balance, attributes | extras))
         return observed
 
     def _updates(self, rows: list[wire.Read | wire.BadRow], told: Told) -> Step:
@@ -321,7 +322,7 @@ class KrakenStream:
                 bad.append(wire.BadRow(row.row.user or "", row.row.asset, str(error)))
             except PictureNeeded as error:
                 demand = error
-        invalid = _invalid(bad)
+        invalid = invalid_of(bad)
         if invalid is not None and not self._is_degraded_by(invalid):
             demand = invalid
         if demand is not None:
@@ -348,7 +349,7 @@ class KrakenStream:
         balance, scope = self._establish(asset, wallet, delta, row)
         asset.total = add(asset.total, delta)
         asset.wallets[wallet] = balance
-        occurred_at = _time(row.timestamp)
+        occurred_at = time_of(row.timestamp)
         return Observed(
             self._pocket(user, row.asset, wallet, row.asset_class),
             balance,
@@ -357,7 +358,7 @@ class KrakenStream:
             scope=scope,
             venue_id=row.ledger_id,
             venue_time=occurred_at,
-            movements=(_movement(row, delta, occurred_at),),
+            movements=(movement_of(row, delta, occurred_at),),
             attributes=read.extras,
         )
 
@@ -495,64 +496,3 @@ def _only_wallet(row: wire.UpdateRow, asset: _Asset) -> Wallet:
             f"entry {row.ledger_id} names no wallet and {row.asset} has several",
         )
     return next(iter(asset.wallets), UNNAMED)
-
-
-def _pictured(
-    pocket: Pocket,
-    balance: Decimal,
-    attributes: dict[str, str],
-    scope: str = "wallet",
-) -> Observed:
-    return Observed(
-        pocket, balance, reported=balance, scope=scope, attributes=attributes
-    )
-
-
-def _total(wallets: Sequence[wire.WalletRow]) -> Decimal:
-    total = ZERO
-    for wallet in wallets:
-        total = add(total, wallet.balance)
-    return total
-
-
-def _movement(
-    row: wire.UpdateRow, delta: Decimal, occurred_at: datetime | None
-) -> Movement:
-    return Movement(
-        movement_id=row.ledger_id or "",
-        reference_id=row.ref_id,
-        type=row.type or "",
-        subtype=row.subtype,
-        category=row.category,
-        amount=row.amount,
-        fee=row.fee,
-        change=delta,
-        occurred_at=occurred_at,
-        occurred_at_text=row.timestamp,
-    )
-
-
-def _time(text: str | None) -> datetime | None:
-    """Return the venue's time in UTC, or None where it cannot be read."""
-    if text is None:
-        return None
-    try:
-        time = datetime.fromisoformat(text)
-        return time.astimezone(UTC) if time.tzinfo else None
-    except (ValueError, OverflowError):
-        return None
-
-
-def _invalid(bad: list[wire.BadRow]) -> FrameInvalid | None:
-    """Return the error of a frame's unreadable rows."""
-    if not bad:
-        return None
-    names = frozenset(
-        f"{row.user}|{row.asset}" if row.asset else NAMELESS for row in bad
-    )
-    listed = "; ".join(
-        f"{(row.asset or 'a row without a name')[:40]}: {row.error[:200]}"
-        for row in bad[:LISTED_MAX]
-    )
-    more = f" and {len(bad) - LISTED_MAX} more" if len(bad) > LISTED_MAX else ""
-    return FrameInvalid("invalid_row", f"unreadable: {listed}{more}", names)
