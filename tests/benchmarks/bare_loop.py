@@ -88,7 +88,7 @@ def event(row: Row, sequence: int, now: datetime) -> dict:
                 "attributes": {},
             }
         ],
-        "venue_time": now,
+        "venue_time": datetime.fromisoformat(row.timestamp),
         "received_at": now,
         "epoch": 1,
         "sequence": sequence,
