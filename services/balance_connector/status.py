@@ -19,6 +19,9 @@ HEARTBEAT_S = 10.0
 
 INSTANCE = f"{socket.gethostname()}-{os.getpid()}"
 
+_EXPECTED = {State.CONNECTING, State.SYNCING, State.LIVE, State.STOPPED}
+"""States of a feed that nothing is wrong with."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -63,7 +66,7 @@ class Board:
             return
         if state is not self.health.state:
             self.since = self._clock.now()
-            level = log.info if state in {State.LIVE, State.CONNECTING} else log.warning
+            level = log.info if state in _EXPECTED else log.warning
             level("state", feed=self._names[2], state=state.value, reason=reason)
         self.health = health
         self._export()

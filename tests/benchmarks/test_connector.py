@@ -176,10 +176,8 @@ async def delays_ms(stack, account: str, partition: int) -> tuple[float, float]:
 
 
 async def test_latency(stack, tmp_path):
-    """From the venue's send to a consumer, at 1,000 frames a second.
-
-    Four processes share the machine: venue, connector or bare loop, Kafka, consumer.
-    """
+    """At 1,000 frames a second a consumer has a frame soon after the venue sent it."""
+    # Four processes share the machine: venue, connector or bare loop, Kafka, consumer.
     feeder = Feeder(PACED, ASSETS, 1000)
     process = bare_process(stack, "three", feeder, PACED)
     with ended(feeder):
