@@ -7,7 +7,7 @@ import hmac
 from urllib.parse import urlencode
 
 from balance_connector.venue import Credentials, Request
-from balance_shared.errors import VenueRefused
+from balance_shared.errors import SettingsError
 
 
 def signature(secret: str, path: str, nonce: int, body: bytes) -> str:
@@ -23,12 +23,14 @@ def signature(secret: str, path: str, nonce: int, body: bytes) -> str:
         base64 of HMAC-SHA512(secret, path + SHA256(nonce + body)).
 
     Raises:
-        VenueRefused: the secret is not base64, so the venue would refuse it.
+        SettingsError: the secret is not base64, so the venue would refuse it.
     """
     try:
         key = base64.b64decode(secret, validate=True)
     except binascii.Error:
-        raise VenueRefused("Kraken API_SECRET is not base64: copy it whole") from None
+        raise SettingsError(
+            "API_SECRET (or REST_API_SECRET) is not base64: copy it whole"
+        ) from None
     digest = hashlib.sha256(str(nonce).encode() + body).digest()
     return base64.b64encode(hmac.digest(key, path.encode() + digest, "sha512")).decode()
 
