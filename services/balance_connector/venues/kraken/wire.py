@@ -153,8 +153,8 @@ def read_updates(data: msgspec.Raw) -> list[Read | BadRow]:
         FrameInvalid: ``data`` is not a list.
     """
     try:
-        if not _quoted(data):
-            return [_checked_update(row) for row in _updates.decode(data)]
+        if not _quoted(data) and memoryview(data).nbytes <= TEXT_CHARS_MAX:
+            return [_checked_update(row, {}) for row in _updates.decode(data)]
     except _UNREADABLE:
         pass
     return _one_by_one(data, _read_update_row)
@@ -187,14 +187,13 @@ def _checked_picture(row: PictureRow, extras: dict[str, str] | None = None) -> R
     return Read(row, extras or {})
 
 
-def _checked_update(row: UpdateRow, extras: dict[str, str] | None = None) -> Read:
-    _require(row.asset, row.ledger_id, row.ref_id, row.timestamp, row.type)
-    _require(row.asset, row.subtype, row.category, row.asset_class, row.wallet_type)
-    _require(row.asset, row.wallet_id, row.user, *(extras or {}).values())
+def _checked_update(row: UpdateRow, extras: dict[str, str]) -> Read:
+    """Return a row whose texts are known to be short."""
+    _require(row.asset)
     exact(row.balance)
     exact(row.amount)
     exact(row.fee or ZERO)
-    return Read(row, extras or {})
+    return Read(row, extras)
 
 
 def _require(asset: str, *texts: str | None) -> None:
@@ -255,6 +254,9 @@ def _read_picture_row(fields: dict[str, msgspec.Raw]) -> Read:
 
 def _read_update_row(fields: dict[str, msgspec.Raw]) -> Read:
     row, extras = _struct(fields, UpdateRow)
+    _require(row.asset, row.ledger_id, row.ref_id, row.timestamp, row.type)
+    _require(row.asset, row.subtype, row.category, row.asset_class, row.wallet_type)
+    _require(row.asset, row.wallet_id, row.user, *extras.values())
     return _checked_update(row, extras)
 
 

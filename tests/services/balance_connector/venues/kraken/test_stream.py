@@ -519,6 +519,14 @@ class TestUpdate:
 
         assert isinstance(step.demand, FrameInvalid)
 
+    def test_entry_too_long_for_a_record_is_unreadable(self, stream):
+        """A ledger id of megabytes is a dead letter, not the end of the process."""
+        row = entry("USD", "1", "101", ledger_id="L" * 2_000_000)
+        step = stream.receive(frame("update", [row], 2), NOW)
+
+        assert [] == told(step)
+        assert isinstance(step.demand, FrameInvalid)
+
     def test_eighteen_digits_arrive(self, stream):
         """All 18 fraction digits are kept."""
         exact = "0.123456789012345678"
