@@ -15,13 +15,12 @@ from balance_connector.status import HEARTBEAT_S, Board
 from balance_connector.stream import StreamRunner, connected
 from balance_connector.tell import Teller
 from balance_connector.venue import Credentials, Options, State, Venue
-from balance_schemas.codec import encode_body
 from balance_schemas.keys import account_key
 from balance_schemas.records import BalanceEvent, ConnectorStatus
 from balance_schemas.topics import DEAD_LETTERS, EVENTS, FRAMES, LATEST, STATUS
 from balance_shared.clock import Clock, SystemClock
 from balance_shared.errors import SettingsError, VenueRefused
-from balance_shared.kafka import Outgoing, Producer, apply_topics, read_compacted
+from balance_shared.kafka import Producer, apply_topics, outgoing, read_compacted
 from balance_shared.registry import Registry
 from balance_shared.service import Parts
 from balance_shared.settings import PREFIX, ConnectorSettings
@@ -211,9 +210,7 @@ class Connector:
                     status.feed, f"{status.state}: {status.reason}".strip(": ")
                 )
         time_ms = int(self._clock.now().timestamp() * 1000)
-        record = Outgoing(
-            STATUS, self._account.key, status.key, encode_body(status), time_ms
-        )
+        record = outgoing(STATUS, self._account.key, status, time_ms)
         born_s = self._clock.monotonic()
         self._outbox.put(Entry([record], born_s, is_status=True))
 

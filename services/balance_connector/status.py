@@ -98,11 +98,6 @@ class Board:
         """Ws or rest."""
         return self._names[2]
 
-    @property
-    def trusted(self) -> bool:
-        """Whether the feed does its job: balances are right but for named ones."""
-        return self.health.state in {State.LIVE, State.DEGRADED}
-
     def _export(self) -> None:
         for state in State:
             gauge = telemetry.CONNECTOR_STATE.labels(*self._names, state.value)

@@ -12,10 +12,10 @@ from balance_connector.outbox import Entry, Outbox
 from balance_connector.status import Board
 from balance_schemas.codec import encode_body
 from balance_schemas.records import BalanceEvent, DeadLetter, RawFrame
-from balance_schemas.topics import DEAD_LETTERS, EVENTS, FRAMES, LATEST, Topic
+from balance_schemas.topics import DEAD_LETTERS, EVENTS, FRAMES, LATEST
 from balance_shared.clock import Clock
 from balance_shared.errors import BusInterrupted, FrameInvalid
-from balance_shared.kafka import Outgoing
+from balance_shared.kafka import Outgoing, outgoing
 
 PART_BYTES_MAX = 900_000
 """Frames larger than this are split into parts."""
@@ -79,7 +79,7 @@ class Teller:
         if invalid is not None:
             self._board.count.rejected(invalid.reason)
             letter = self._dead_letter(payload, received_at, invalid)
-            records.append(self._outgoing(DEAD_LETTERS, letter, time_ms))
+            records.append(outgoing(DEAD_LETTERS, self._key, letter, time_ms))
         if keep:
             records += self._frame(payload, source, received_at, time_ms)
         told = iter(events)
@@ -136,8 +136,9 @@ class Teller:
     ) -> list[Outgoing]:
         starts = range(0, len(payload), PART_BYTES_MAX) or range(1)
         records = [
-            self._outgoing(
+            outgoing(
                 FRAMES,
+                self._key,
                 RawFrame(
                     venue=self._account.venue,
                     account=self._account.alias,
@@ -173,8 +174,3 @@ class Teller:
             payload=payload[:DEAD_LETTER_BYTES_MAX],
             payload_size=len(payload),
         )
-
-    def _outgoing(
-        self, topic: Topic, record: RawFrame | DeadLetter, time_ms: int
-    ) -> Outgoing:
-        return Outgoing(topic, self._key, self._key, encode_body(record), time_ms)

@@ -2,7 +2,7 @@
 
 from balance_shared.kafka.admin import apply_topics
 from balance_shared.kafka.consumer import Consumer, Incoming, read_compacted
-from balance_shared.kafka.producer import Outgoing, Producer
+from balance_shared.kafka.producer import Outgoing, Producer, outgoing
 from balance_shared.kafka.watch import Watch
 
 __all__ = [
@@ -12,5 +12,6 @@ __all__ = [
     "Producer",
     "Watch",
     "apply_topics",
+    "outgoing",
     "read_compacted",
 ]
