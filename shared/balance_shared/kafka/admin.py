@@ -10,7 +10,12 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from balance_schemas.topics import TOPICS, Topic
 from balance_shared.errors import PublishError
-from balance_shared.kafka.connection import client_options, translate, until_reachable
+from balance_shared.kafka.connection import (
+    client_options,
+    started,
+    translate,
+    until_reachable,
+)
 from balance_shared.settings import ServiceSettings
 
 REPLICATION_MAX = 3
@@ -54,7 +59,7 @@ async def apply_topics(
 async def _admin(settings: ServiceSettings) -> AsyncIterator[AIOKafkaAdminClient]:
     admin = AIOKafkaAdminClient(**client_options(settings), request_timeout_ms=30_000)
     try:
-        await until_reachable("topics", admin.start)
+        await until_reachable("topics", lambda: started(admin))
         yield admin
     except KafkaError as error:
         raise translate(error) from error

@@ -108,6 +108,20 @@ STOP_S_MAX = 5.0
 """How long a client may take to leave, in seconds."""
 
 
+async def started(client: Any) -> None:
+    """Start an aiokafka client; whoever is cancelled meanwhile waits until it is up.
+
+    A start that is broken off would leave its first connection open for good.
+    """
+    starting = asyncio.ensure_future(client.start())
+    try:
+        await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        await asyncio.wait({starting}, timeout=STOP_S_MAX)
+        starting.cancel()
+        raise
+
+
 async def stopped(client: Any) -> None:
     """Stop an aiokafka client; one that does not find its broker is just left."""
     with suppress(TimeoutError, BusInterrupted, PublishError), translated():

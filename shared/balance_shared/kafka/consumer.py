@@ -15,6 +15,7 @@ from balance_schemas.topics import Topic
 from balance_shared.errors import BusInterrupted, RecordInvalid
 from balance_shared.kafka.connection import (
     client_options,
+    started,
     stopped,
     translated,
     until_reachable,
@@ -97,7 +98,7 @@ class Consumer:
         try:
             listener = _Seeker(consumer, self._seek)
             consumer.subscribe(self._names, listener=listener)
-            await consumer.start()
+            await started(consumer)
         except BaseException:
             await stopped(consumer)
             raise
@@ -237,7 +238,7 @@ async def read_compacted(
     name = topic.full_name(settings.topic_prefix)
     consumer = _consumer(settings, None, name)
     try:
-        await until_reachable("read_compacted", consumer.start)
+        await until_reachable("read_compacted", lambda: started(consumer))
         with translated():
             count = _partitions(consumer, name)
             tp = TopicPartition(name, partition_of(account, count))

@@ -21,6 +21,7 @@ from balance_schemas.topics import Topic
 from balance_shared.errors import PublishError
 from balance_shared.kafka.connection import (
     client_options,
+    started,
     stopped,
     translated,
     until_reachable,
@@ -158,7 +159,7 @@ class Producer:
             request_timeout_ms=30_000,
         )
         try:
-            await producer.start()
+            await started(producer)
             for topic in self._topics:
                 name = topic.full_name(self._settings.topic_prefix)
                 self._partitions[topic.name] = len(await producer.partitions_for(name))

@@ -1,5 +1,7 @@
 """How clients connect, and what Kafka's errors mean."""
 
+import asyncio
+
 import pytest
 from aiokafka.errors import (
     KafkaConnectionError,
@@ -10,7 +12,12 @@ from aiokafka.errors import (
 )
 
 from balance_shared.errors import BusInterrupted, PublishError, SettingsError
-from balance_shared.kafka.connection import client_options, translate, until_reachable
+from balance_shared.kafka.connection import (
+    client_options,
+    started,
+    translate,
+    until_reachable,
+)
 from balance_shared.settings import ServiceSettings
 
 
@@ -93,3 +100,22 @@ async def test_start_does_not_wait_for_what_stays(error, raised):
 
     with pytest.raises(raised):
         await until_reachable("test", connect)
+
+
+async def test_cancelled_start_is_let_finish():
+    """A client that opened a connection is up, and can be stopped, before we go."""
+    opened, go_on, steps = asyncio.Event(), asyncio.Event(), []
+
+    class Client:
+        async def start(self):
+            opened.set()
+            await go_on.wait()
+            steps.append("up")
+
+    starting = asyncio.create_task(started(Client()))
+    await opened.wait()
+    starting.cancel()
+    asyncio.get_running_loop().call_soon(go_on.set)
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    assert ["up"] == steps
