@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -59,7 +60,7 @@ async def apply_topics(
 async def _admin(settings: ServiceSettings) -> AsyncIterator[AIOKafkaAdminClient]:
     admin = AIOKafkaAdminClient(**client_options(settings), request_timeout_ms=30_000)
     try:
-        await until_reachable("topics", lambda: started(admin))
+        await until_reachable("topics", partial(started, admin))
         yield admin
     except KafkaError as error:
         raise translate(error) from error

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Self, TypeVar
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
@@ -238,7 +239,7 @@ async def read_compacted(
     name = topic.full_name(settings.topic_prefix)
     consumer = _consumer(settings, None, name)
     try:
-        await until_reachable("read_compacted", lambda: started(consumer))
+        await until_reachable("read_compacted", partial(started, consumer))
         with translated():
             count = _partitions(consumer, name)
             tp = TopicPartition(name, partition_of(account, count))
