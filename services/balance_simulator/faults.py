@@ -94,10 +94,17 @@ class Armed:
 
 @dataclass(slots=True)
 class Faults:
-    """All armed faults of one venue, and how often each was used."""
+    """All armed faults of one venue, and how often each was used.
+
+    Attributes:
+        armed: those in wait, in the order in which they were asked for.
+        used: fault → times used.
+        meaningless: faults that cannot happen at this venue; asking for one is wrong.
+    """
 
     armed: list[Armed] = field(default_factory=list)
     used: dict[str, int] = field(default_factory=dict)
+    meaningless: frozenset[Fault] = frozenset()
 
     def arm(self, name: str, arguments: Mapping[str, Any], now_us: int) -> Armed:
         """Arm a fault.
@@ -106,6 +113,8 @@ class Faults:
             FaultError: when the name or an argument is unknown.
         """
         fault, filled = read_fault(name, arguments)
+        if fault in self.meaningless:
+            raise FaultError(f"fault {name} has no meaning at this venue")
         armed = Armed(fault, filled)
         if "count" in filled:
             armed.left = int(filled["count"])

@@ -69,9 +69,11 @@ class Pace:
     async def _run(
         self, produce: Callable[[int], int], crowded: Callable[[], bool]
     ) -> None:
-        started = time.monotonic()
+        # The loop's own time, so that a loop with a virtual one drives this too.
+        loop = asyncio.get_running_loop()
+        started = loop.time()
         while self.wanted is None or self.done < self.wanted:
-            due = self._due(time.monotonic() - started)
+            due = self._due(loop.time() - started)
             if due <= 0 or crowded():
                 await asyncio.sleep(_TICK_S)
                 continue

@@ -10,6 +10,7 @@ from decimal import Decimal, InvalidOperation
 from itertools import islice
 from typing import Any, NamedTuple
 
+from balance_simulator.calls import Answer, Call, through_front
 from balance_simulator.exact import MICROSECONDS
 from balance_simulator.faults import Fault
 from balance_simulator.kraken import frames
@@ -33,30 +34,6 @@ _HTML = (
 _FORBIDDEN = "<html><head><title>403 Forbidden</title></head><body></body></html>"
 
 
-class Call(NamedTuple):
-    """One HTTP request; ``headers`` must be found in any case, ``body`` is exact."""
-
-    method: str
-    path: str
-    headers: Mapping[str, str]
-    body: bytes = b""
-    query: Mapping[str, str] = {}
-
-    @property
-    def endpoint(self) -> str:
-        """The last word of the path."""
-        return self.path.rsplit("/", 1)[-1]
-
-
-class Answer(NamedTuple):
-    """One HTTP answer, to be sent after ``delay_s`` seconds."""
-
-    text: str
-    status: int = 200
-    content_type: str = "application/json"
-    delay_s: float = 0.0
-
-
 class _Endpoint(NamedTuple):
     run: Callable[[State, ApiKey, Mapping[str, Any], int], str]
     permission: str
@@ -66,29 +43,14 @@ class _Endpoint(NamedTuple):
 def answer(state: State, call: Call, now_us: int) -> Answer:
     """Answer a call, after the faults that are armed for it."""
     state.statistics.rest_calls[call.endpoint] += 1
-    delay = state.faults.take(Fault.DELAY, endpoint=call.endpoint)
-    given = _page(state, call) or _answer(state, call, now_us)
-    if state.faults.take(Fault.TRUNCATE, to="rest", endpoint=call.endpoint):
-        given = given._replace(text=given.text[: len(given.text) // 2])
-    if delay:
-        given = given._replace(delay_s=float(delay.arguments["seconds"]))
-    return given
-
-
-def _page(state: State, call: Call) -> Answer | None:
-    """Return what a broken front would answer in place of the venue."""
-    html = state.faults.take(Fault.HTML, endpoint=call.endpoint)
-    if html:
-        return Answer(_HTML, int(html.arguments["status"]), "text/html")
-    raw = state.faults.take(Fault.RAW, to="rest", endpoint=call.endpoint)
-    if raw:
-        return Answer(str(raw.arguments["text"]), int(raw.arguments["status"]))
-    if not call.headers.get("User-Agent"):
-        return Answer(_FORBIDDEN, 403, "text/html")
-    return None
+    return through_front(
+        state.faults, call, _HTML, lambda: _answer(state, call, now_us)
+    )
 
 
 def _answer(state: State, call: Call, now_us: int) -> Answer:
+    if not call.headers.get("User-Agent"):
+        return Answer(_FORBIDDEN, 403, "text/html")
     try:
         if state.system(now_us) != "online":
             raise RefusedError("EService:Unavailable")

@@ -6,28 +6,17 @@ the snapshot has number 1. No sockets, no clock: the server calls in with the ti
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum, auto
 from typing import Any
 
+from balance_simulator.delivery import Delivery, Outlet
 from balance_simulator.exact import MICROSECONDS
 from balance_simulator.faults import Fault
 from balance_simulator.kraken import frames
 from balance_simulator.kraken.auth import QUERY_FUNDS, ApiKey, RefusedError
 from balance_simulator.kraken.ledger import LedgerLine
 from balance_simulator.kraken.state import State
-
-Rows = Callable[[bool, bool], list[str]]
-
-
-class Delivery(Enum):
-    """What happens to one update frame on its way to the subscribers."""
-
-    WHOLE = auto()
-    DROPPED = auto()
-    CUT = auto()
-    HELD = auto()
 
 
 @dataclass(slots=True)
@@ -66,15 +55,25 @@ class Session:
         state: the venue.
         connection_id: unsigned 64 bits, above 2**63 - 1.
         subscription: the one subscription, if any.
-        held: frames kept back to be told after the next one.
-        last_text: the last update or snapshot told.
+        outlet: where its frames go out, or astray.
+        system_told: the engine's state in the last status frame.
     """
 
     state: State
     connection_id: int
     subscription: Subscription | None = None
-    held: list[str] = field(default_factory=list)
-    last_text: str = ""
+    outlet: Outlet = field(default_factory=Outlet)
+    system_told: str = "online"
+
+    @property
+    def subscribed(self) -> bool:
+        """Whether there is a subscription."""
+        return self.subscription is not None
+
+    @property
+    def last_text(self) -> str:
+        """The last update or snapshot told."""
+        return self.outlet.last_text
 
     def opened(self, now_us: int) -> list[str]:
         """Return what is said right after the connection is made."""
@@ -83,7 +82,7 @@ class Session:
     def status(self, now_us: int) -> str:
         """Return the status frame; under maintenance it has no connection id."""
         self.state.statistics.frames["status"] += 1
-        system = self.state.system(now_us)
+        system = self.system_told = self.state.system(now_us)
         online = system == "online"
         return frames.status(system, self.connection_id if online else None)
 
@@ -153,14 +152,14 @@ class Session:
         subscription.snapshot_due_us = None
         subscription.sequence = 1
         self.state.statistics.frames["snapshot"] += 1
-        self.last_text = frames.snapshot(
+        self.outlet.last_text = frames.snapshot(
             self.state.ledger,
             subscription.key.user,
             1,
             zeros=self.state.settings.snapshot_zeros,
             rebased=subscription.rebased,
         )
-        return self.last_text
+        return self.outlet.last_text
 
     def _admit(self, params: Mapping[str, Any], now_us: int) -> ApiKey:
         """Return the key behind the token of a request about ``balances``."""
@@ -192,16 +191,26 @@ class Session:
         if self.subscription:
             self.state.tokens.release(self.subscription.token)
         self.subscription = None
-        self.held.clear()
+        self.outlet.held.clear()
 
-    def due(self, now_us: int) -> list[str]:
-        """Return the slow snapshot once its time has come."""
+    def due(self, now_us: int, quiet_us: int = 0) -> list[str]:
+        """Return a changed status, the slow snapshot once its time has come, or a beat.
+
+        A heartbeat is told to subscribers only, after a second without anything else.
+        """
+        told = []
+        if self.system_told != self.state.system(now_us):
+            told.append(self.status(now_us))
         subscription = self.subscription
-        if subscription is None or subscription.snapshot_due_us is None:
-            return []
-        if subscription.snapshot_due_us > now_us:
-            return []
-        return [self._snapshot(subscription)]
+        if subscription is None:
+            return told
+        if (subscription.snapshot_due_us or now_us + 1) <= now_us:
+            told.append(self._snapshot(subscription))
+        beat_us = self.state.settings.heartbeat_s * MICROSECONDS
+        if not told and quiet_us >= beat_us:
+            self.state.statistics.frames["heartbeat"] += 1
+            told.append(frames.HEARTBEAT)
+        return told
 
     def tell(self, rows: list[str], delivery: Delivery) -> list[str]:
         """Number an update of these rows and return what reaches the client now."""
@@ -209,18 +218,9 @@ class Session:
             return []
         self.subscription.sequence += 1
         text = frames.update(rows, self.subscription.sequence)
-        if delivery is Delivery.DROPPED:
-            return []
-        if delivery is Delivery.HELD:
-            self.held.append(text)
-            return []
-        self.state.statistics.frames["update"] += 1
-        self.last_text = text
-        if delivery is Delivery.CUT:
-            text = text[: len(text) * 2 // 3]
-        told = [text, *self.held]
-        self.held.clear()
-        return told
+        if delivery in {Delivery.WHOLE, Delivery.CUT}:
+            self.state.statistics.frames["update"] += 1
+        return self.outlet.pass_on(text, delivery)
 
 
 def _parameters(request: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from balance_simulator.faults import Fault
+from balance_simulator.connections import Connections
+from balance_simulator.delivery import Delivery, next_delivery
 from balance_simulator.kraken import frames
 from balance_simulator.kraken.ledger import LedgerLine
-from balance_simulator.kraken.server import KrakenServer
 from balance_simulator.kraken.state import State
-from balance_simulator.kraken.stream import Delivery, Session
+from balance_simulator.kraken.stream import Session
 
 
 class Telling:
@@ -15,12 +15,12 @@ class Telling:
 
     Args:
         state: what the venue remembers.
-        server: whose connections are told.
+        connections: who is told.
     """
 
-    def __init__(self, state: State, server: KrakenServer) -> None:
+    def __init__(self, state: State, connections: Connections[Session]) -> None:
         self._state = state
-        self._server = server
+        self._connections = connections
 
     def publish(self, lines: Sequence[LedgerLine], *, together: bool) -> None:
         """Tell every subscriber about lines: a frame for each, or one for all."""
@@ -32,7 +32,7 @@ class Telling:
 
     def publish_row(self, line: LedgerLine, row: str) -> None:
         """Tell about a line whose row is written already, for load traffic."""
-        for client, session in self._server.subscribed():
+        for client, session in self._connections.subscribed():
             subscription = session.subscription
             if subscription is None or not self._is_for(session, line):
                 continue
@@ -42,13 +42,14 @@ class Telling:
 
     def _publish_frame(self, lines: Sequence[LedgerLine]) -> None:
         subscribers = []
-        for client, session in self._server.subscribed():
+        for client, session in self._connections.subscribed():
             mine = [line for line in lines if self._is_for(session, line)]
             if mine:
                 subscribers.append((client, session, mine))
         if not subscribers:
             return
-        delivery = self._next_delivery([session for _, session, _ in subscribers])
+        holding = any(session.outlet.held for _, session, _ in subscribers)
+        delivery = next_delivery(self._state.faults, holding=holding)
         for client, session, mine in subscribers:
             for text in session.tell(self._rows(session, mine), delivery):
                 client.send(text)
@@ -69,14 +70,3 @@ class Telling:
             )
             for line in lines
         ]
-
-    def _next_delivery(self, sessions: Sequence[Session]) -> Delivery:
-        """Choose how the next update frame fares, using up armed faults."""
-        faults = self._state.faults
-        if faults.take(Fault.GAP):
-            return Delivery.DROPPED
-        if faults.take(Fault.TRUNCATE, to="stream"):
-            return Delivery.CUT
-        if not any(session.held for session in sessions) and faults.take(Fault.REORDER):
-            return Delivery.HELD
-        return Delivery.WHOLE

@@ -32,26 +32,26 @@ changes the books without telling anybody) and ``together`` (all lines in one fr
 """
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any
 
+from balance_simulator.calls import Answer as RestAnswer
+from balance_simulator.calls import Call
 from balance_simulator.exact import plain, rfc3339
-from balance_simulator.kraken import operate
+from balance_simulator.faults import Fault
+from balance_simulator.kraken import operate, rest
 from balance_simulator.kraken.ledger import Ledger, LedgerLine
 from balance_simulator.kraken.pulse import Pulse
-from balance_simulator.kraken.server import KrakenServer
 from balance_simulator.kraken.settings import KrakenSettings
 from balance_simulator.kraken.state import State, new_state
 from balance_simulator.kraken.stream import Session
 from balance_simulator.kraken.telling import Telling
-from balance_simulator.kraken.troubles import Troubles
-from balance_simulator.pace import Clock, Pace, venue_clock
-
-Answer = dict[str, Any]
-# Frames that may wait for the slowest reader before `wait` traffic pauses.
-_CROWD = 2_000
+from balance_simulator.pace import Clock, venue_clock
+from balance_simulator.sessions import Peer
+from balance_simulator.troubles import AtOnce
+from balance_simulator.venue import Answer, Produce, Venue, newest
 
 
-class KrakenVenue:
+class KrakenVenue(Venue[State, Session]):
     """A venue that can be run, driven and asked for the truth.
 
     Args:
@@ -59,49 +59,36 @@ class KrakenVenue:
         clock: the venue's time in microseconds since 1970, UTC.
     """
 
+    name = "kraken"
+    stream_paths = ("/v2", "/v2/private")
+
     def __init__(
         self, settings: KrakenSettings | None = None, clock: Clock = venue_clock
     ) -> None:
         self.settings = settings or KrakenSettings()
-        self.clock = clock
-        self.state: State = new_state(self.settings, clock())
-        self.server = KrakenServer(self.state, clock, self)
-        self.telling = Telling(self.state, self.server)
-        self.troubles = Troubles(self.state, self.server)
-        self.pace = Pace()
+        super().__init__(new_state(self.settings, clock()), clock)
+        self.telling = Telling(self.state, self.connections)
 
     @property
     def ledger(self) -> Ledger:
         """The books."""
         return self.state.ledger
 
-    @property
-    def rest_url(self) -> str:
-        """Scheme, host and port for REST, without a path."""
-        return f"http://{self.server.listener.host}:{self.server.listener.port}"
+    def new_session(self) -> Session:
+        """Open the conversation of a new connection."""
+        return Session(self.state, self.state.identifiers.connection_id())
 
-    @property
-    def ws_url(self) -> str:
-        """The whole WebSocket address."""
-        return f"ws://{self.server.listener.host}:{self.server.listener.port}/v2"
+    def answer(self, call: Call, now_us: int) -> RestAnswer:
+        """Answer one REST call, after the faults that are armed for it."""
+        return rest.answer(self.state, call, now_us)
 
-    async def start(self) -> None:
-        """Listen, and begin the background traffic that the settings ask for."""
-        await self.server.start()
-        if self.settings.rate:
-            self.traffic({"rate": self.settings.rate})
+    def own_troubles(self) -> AtOnce:
+        """Return what an invalid session does at once: old tokens are worthless."""
+        return {Fault.INVALID_SESSION: lambda _armed: self.state.tokens.invalidate()}
 
-    async def stop(self) -> None:
-        """Stop traffic, close every connection and stop listening."""
-        self.pace.stop()
-        await self.server.stop()
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(self, *_error: object) -> None:
-        await self.stop()
+    def api_keys(self) -> list[str]:
+        """Return the public parts of all API keys."""
+        return list(self.state.keys.keys)
 
     def truth(self) -> Answer:
         """Return user → asset → wallet → exact balance, and how far the books are."""
@@ -124,8 +111,7 @@ class KrakenVenue:
             for line in reversed(self.ledger.lines)
             if user in {None, line.entry.wallet.user}
         )
-        newest = [line for line, _ in zip(own, range(limit), strict=False)]
-        return {"lines": [self._line(line) for line in reversed(newest)]}
+        return newest(own, limit, self._line)
 
     def _line(self, line: LedgerLine) -> Answer:
         entry, wallet = line.entry, line.entry.wallet
@@ -145,23 +131,10 @@ class KrakenVenue:
             "account_balance": plain(line.account_balance),
         }
 
-    def statistics(self) -> Answer:
-        """Return what was counted since the start."""
-        now_us, counted = self.clock(), self.state.statistics
+    def own_statistics(self, now_us: int) -> Answer:
+        """Return tokens, nonces and rate counters."""
         keys = self.state.keys
         return {
-            "connections": len(self.server.sessions),
-            "connections_made": counted.connections,
-            "connection_attempts": counted.attempts,
-            "connection_attempts_10min": counted.attempts_in_window(now_us),
-            "slow_readers_cut_off": self.server.cut_off,
-            "subscribes": dict(counted.subscribes),
-            "subscriptions": [
-                _subscription(session) | {"queued": client.queued, "sent": client.sent}
-                for client, session in self.server.subscribed()
-            ],
-            "rest_calls": dict(counted.rest_calls),
-            "rest_errors": dict(counted.rest_errors),
             "tokens_issued": self.state.tokens.issued,
             "invalid_nonces": keys.invalid_nonces,
             "rate_limit": {
@@ -171,9 +144,17 @@ class KrakenVenue:
                 }
                 for name, rate in keys.rates.items()
             },
-            "frames": dict(counted.frames),
-            "faults_used": dict(self.state.faults.used),
-            "faults_armed": [armed.fault for armed in self.state.faults.armed],
+        }
+
+    def describe(self, peer: Peer, session: Session) -> Answer:
+        """Return whose subscription it is, and its last number."""
+        subscription = session.subscription
+        if subscription is None:
+            return {}
+        return {
+            "user": subscription.key.user,
+            "everyone": subscription.everyone,
+            "sequence": subscription.sequence,
         }
 
     def operate(self, operation: str, arguments: Mapping[str, Any]) -> Answer:
@@ -184,44 +165,10 @@ class KrakenVenue:
             self.telling.publish(done.lines, together=together)
         return {"lines": [self._line(line) for line in done.lines], **done.more}
 
-    def fault(self, name: str, **arguments: Any) -> Answer:
-        """Arm or run a fault; names and arguments are in ``faults.ARGUMENTS``."""
-        armed = self.state.faults.arm(name, arguments, self.clock())
-        self.troubles.run(armed)
-        return {"fault": armed.fault, **armed.arguments}
-
-    def traffic(self, arguments: Mapping[str, Any]) -> Answer:
-        """Start or stop random traffic; without arguments tell how it is.
-
-        ``rate`` lines a second (0: as fast as possible), ``count`` lines in all,
-        ``users`` ("masters", "all" or a list of ids), ``seed`` to begin again from a
-        seed, ``wait`` to pause while a reader is far behind, ``stop``; ``load`` makes
-        the cheapest frames there are (see ``pulse``) and meets no update faults.
-        """
-        if arguments.get("stop"):
-            self.pace.stop()
-        elif arguments:
-            self._start_traffic(arguments)
-        return {
-            "running": self.pace.running,
-            "done": self.pace.done,
-            "wanted": self.pace.wanted,
-            "rate": self.pace.rate,
-        }
-
-    def _start_traffic(self, arguments: Mapping[str, Any]) -> None:
-        if "seed" in arguments:
-            self.state.rng.seed(int(arguments["seed"]))
+    def producer(self, arguments: Mapping[str, Any]) -> Produce:
+        """Return what makes random lines, or with ``load`` the cheapest ones."""
         users = operate.users(self.state, arguments.get("users", "all"))
-        count = arguments.get("count")
-        wait = bool(arguments.get("wait", False))
         together = bool(arguments.get("together", self.settings.together))
-
-        pulse = Pulse(self.state, users, self.settings.balance_scope)
-
-        def load(_wanted: int) -> int:
-            self.telling.publish_row(*pulse.step(self.clock()))
-            return 1
 
         def produce(wanted: int) -> int:
             drawn = self.state.traffic
@@ -230,19 +177,15 @@ class KrakenVenue:
             self.telling.publish(lines, together=together)
             return len(lines)
 
-        self.pace.start(
-            load if arguments.get("load") else produce,
-            float(arguments.get("rate", 0)),
-            None if count is None else int(count),
-            lambda: wait and self._crowded(),
-        )
+        if not arguments.get("load"):
+            return produce
+        pulse = Pulse(self.state, users, self.settings.balance_scope)
 
-    def _crowded(self) -> bool:
-        return any(client.queued > _CROWD for client in self.server.sessions)
+        def load(_wanted: int) -> int:
+            self.telling.publish_row(*pulse.step(self.clock()))
+            return 1
 
-    async def traffic_finished(self) -> None:
-        """Wait until the traffic asked for has been produced."""
-        await self.pace.finished()
+        return load
 
     def picture(self, arguments: Mapping[str, Any]) -> Answer:
         """Load a big account: ``assets`` new assets, each with a balance.
@@ -254,14 +197,3 @@ class KrakenVenue:
         if arguments.get("announce", False):
             self.telling.publish(lines, together=False)
         return {"loaded": len(lines), "lines": self.ledger.lines_written}
-
-
-def _subscription(session: Session) -> Answer:
-    subscription = session.subscription
-    if subscription is None:
-        return {}
-    return {
-        "user": subscription.key.user,
-        "everyone": subscription.everyone,
-        "sequence": subscription.sequence,
-    }

@@ -1,32 +1,33 @@
 """What faults do at the moment at which they are asked for; the others lie in wait."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
+from balance_simulator.connections import Connections
 from balance_simulator.faults import Armed, Fault
-from balance_simulator.kraken.server import KrakenServer
-from balance_simulator.kraken.state import State
+
+AtOnce = Mapping[Fault, Callable[[Armed], None]]
 
 
 class Troubles:
     """Runs faults on the connections that there are.
 
     Args:
-        state: what the venue remembers.
-        server: whose connections suffer.
+        connections: who suffers.
+        own: what the venue's own faults do at once.
     """
 
-    def __init__(self, state: State, server: KrakenServer) -> None:
-        self._state = state
-        self._server = server
-        self._at_once: Mapping[Fault, Callable[[Armed], None]] = {
+    def __init__(self, connections: Connections[Any], own: AtOnce) -> None:
+        self._connections = connections
+        self._at_once: AtOnce = {
             Fault.DUPLICATE: self._duplicate,
             Fault.RAW: self._raw,
             Fault.SILENCE: self._silence,
             Fault.HALF_OPEN: self._half_open,
             Fault.CLOSE: self._close,
-            Fault.INVALID_SESSION: self._invalid_session,
             Fault.MAINTENANCE: self._announce,
             Fault.CLEAR: self._announce,
+            **own,
         }
 
     def run(self, armed: Armed) -> None:
@@ -36,36 +37,33 @@ class Troubles:
             at_once(armed)
 
     def _duplicate(self, _armed: Armed) -> None:
-        for client, session in self._server.subscribed():
+        for peer, session in self._connections.subscribed():
             if session.last_text:
-                client.send(session.last_text)
+                peer.send(session.last_text)
 
     def _raw(self, armed: Armed) -> None:
         if armed.arguments["to"] != "stream":
             return
-        self._state.faults.armed.remove(armed)
-        for client, _session in self._server.subscribed():
+        self._connections.memory.faults.armed.remove(armed)
+        for peer, _session in self._connections.subscribed():
             for _ in range(int(armed.arguments["count"])):
-                client.send(str(armed.arguments["text"]))
+                peer.send(str(armed.arguments["text"]))
 
     def _silence(self, armed: Armed) -> None:
-        for client in self._server.sessions:
-            client.silence(armed.until_us or 0, lose=bool(armed.arguments["lose"]))
+        for peer in self._connections.sessions:
+            peer.silence(armed.until_us or 0, lose=bool(armed.arguments["lose"]))
 
     def _half_open(self, _armed: Armed) -> None:
-        for client in self._server.sessions:
-            client.silence(float("inf"), lose=True)
+        for peer in self._connections.sessions:
+            peer.silence(float("inf"), lose=True)
 
     def _close(self, armed: Armed) -> None:
         code, reason = int(armed.arguments["code"]), str(armed.arguments["reason"])
-        for client in list(self._server.sessions):
+        for peer in list(self._connections.sessions):
             if armed.arguments["abort"]:
-                client.abort()
+                peer.abort()
             else:
-                client.close(code, reason)
-
-    def _invalid_session(self, _armed: Armed) -> None:
-        self._state.tokens.invalidate()
+                peer.close(code, reason)
 
     def _announce(self, _armed: Armed) -> None:
-        self._server.announce_status()
+        self._connections.tick()
