@@ -1,23 +1,31 @@
 """The command ``balancebus simulate VENUE``: a stand-in venue until asked to stop."""
 
 import asyncio
+import dataclasses
+import inspect
 import json
 import signal
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from balance_simulator.kraken.settings import (
-    DEFAULT_KEY,
-    DEFAULT_SECRET,
-    KrakenSettings,
-)
-from balance_simulator.kraken.venue import KrakenVenue
+from balance_simulator.stand_ins import STAND_INS, StandIn
+from balance_simulator.venue import Venue
 
 app = typer.Typer(
     no_args_is_help=True,
     help="Run a stand-in venue: it behaves as the real one, and misbehaves on request.",
 )
+
+_HELP = """Stand in for {title}.
+
+Truth and trouble are under /control/ on the same port:
+
+GET truth, ledger, stats, traffic; POST operation, traffic, fault, picture.
+
+Example: curl -d '{{"fault": "gap", "count": 2}}' URL/control/fault
+"""
 
 
 @app.callback()
@@ -25,87 +33,57 @@ def simulate() -> None:
     """Run a stand-in venue: it behaves as the real one, and misbehaves on request."""
 
 
-@app.command()
-def kraken(
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port; 0 takes a free one.")] = 0,
-    api_key: Annotated[
-        str, typer.Option(help="Key of the first account; others get -2, -3, ...")
-    ] = DEFAULT_KEY,
-    api_secret: Annotated[
-        str, typer.Option(help="Secret of all keys, base64.")
-    ] = DEFAULT_SECRET.decode(),
-    seed: Annotated[int, typer.Option(help="Of all ids, tokens and traffic.")] = 1,
-    rate: Annotated[
-        float, typer.Option(help="Updates a second of background traffic; 0 is quiet.")
-    ] = 0.0,
-    balance_scope: Annotated[
-        str, typer.Option(help="What an update's balance covers: wallet or account.")
-    ] = "wallet",
-    accounts: Annotated[
-        int, typer.Option(min=1, help="Master accounts, each with its own key.")
-    ] = 1,
-    subaccounts: Annotated[
-        int, typer.Option(min=0, help="Sub-accounts below each master.")
-    ] = 0,
-    together: Annotated[
-        bool, typer.Option(help="Tell all lines of one operation in one frame.")
-    ] = False,
-    ack_first: Annotated[
-        bool, typer.Option(help="Send the ack before the snapshot.")
-    ] = True,
-    snapshot_zeros: Annotated[
-        bool, typer.Option(help="Tell empty wallets in snapshots.")
-    ] = True,
-    rate_limit: Annotated[
-        float, typer.Option(help="Most of a key's REST counter (Starter: 15).")
-    ] = 1_000_000.0,
-    rate_decay: Annotated[
-        float, typer.Option(help="What the counter loses in a second.")
-    ] = 0.33,
-    connections_max: Annotated[
-        int | None,
-        typer.Option(help="Refuse connection attempts above this in ten minutes."),
-    ] = None,
-    as_json: Annotated[
+def _command(stand_in: StandIn) -> Callable[..., None]:
+    """Return a command whose options are the settings that the venue's row names."""
+
+    def run(*, as_json: bool, **given: Any) -> None:
+        try:
+            settings = stand_in.settings(**given)
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from None
+        try:
+            asyncio.run(_serve(stand_in.venue(settings), as_json=as_json))
+        except OSError as error:
+            place = f"{settings.host}:{settings.port}"
+            typer.echo(f"cannot listen on {place}: {error.strerror}", err=True)
+            raise typer.Exit(2) from None
+
+    parameters = [*_options(stand_in), _JSON]
+    run.__annotations__ = {option.name: option.annotation for option in parameters}
+    vars(run)["__signature__"] = inspect.Signature(parameters)
+    return run
+
+
+def _options(stand_in: StandIn) -> list[inspect.Parameter]:
+    hints = get_type_hints(stand_in.settings)
+    defaults = {
+        field.name: field.default for field in dataclasses.fields(stand_in.settings)
+    }
+    return [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=defaults[name],
+            annotation=Annotated[hints[name], typer.Option(help=words)],
+        )
+        for name, words in stand_in.options.items()
+    ]
+
+
+_JSON = inspect.Parameter(
+    "as_json",
+    inspect.Parameter.KEYWORD_ONLY,
+    default=False,
+    annotation=Annotated[
         bool, typer.Option("--json", help="Print the addresses as one JSON line.")
-    ] = False,
-) -> None:
-    """Stand in for Kraken spot: WebSocket v2 balances and the private REST calls.
+    ],
+)
 
-    Truth and trouble are under /control/ on the same port:
-
-    GET truth, ledger, stats, traffic; POST operation, traffic, fault, picture.
-
-    Example: curl -d '{"fault": "gap", "count": 2}' URL/control/fault
-    """
-    if balance_scope not in {"wallet", "account"}:
-        raise typer.BadParameter("wallet or account", param_hint="--balance-scope")
-    settings = KrakenSettings(
-        host=host,
-        port=port,
-        api_key=api_key,
-        api_secret=api_secret,
-        seed=seed,
-        rate=rate,
-        balance_scope="wallet" if balance_scope == "wallet" else "account",
-        accounts=accounts,
-        subaccounts=subaccounts,
-        together=together,
-        ack_first=ack_first,
-        snapshot_zeros=snapshot_zeros,
-        rate_limit=rate_limit,
-        rate_decay=rate_decay,
-        connections_max=connections_max,
-    )
-    try:
-        asyncio.run(_serve(KrakenVenue(settings), as_json=as_json))
-    except OSError as error:
-        typer.echo(f"cannot listen on {host}:{port}: {error.strerror}", err=True)
-        raise typer.Exit(2) from None
+for _name, _stand_in in STAND_INS.items():
+    app.command(_name, help=_HELP.format(title=_stand_in.title))(_command(_stand_in))
 
 
-async def _serve(venue: KrakenVenue, *, as_json: bool) -> None:
+async def _serve(venue: Venue[Any, Any], *, as_json: bool) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -114,22 +92,18 @@ async def _serve(venue: KrakenVenue, *, as_json: bool) -> None:
         await stop.wait()
 
 
-def _addresses(venue: KrakenVenue, *, as_json: bool) -> str:
+def _addresses(venue: Venue[Any, Any], *, as_json: bool) -> str:
     """Return the one line that is printed once the venue listens."""
+    settings = venue.state.settings
+    urls = {"ws_url": venue.ws_url, "rest_url": venue.rest_url}
+    secrets = {"api_secret": settings.api_secret}
+    # Not every venue knows a third part of a key.
+    if hasattr(settings, "api_passphrase"):
+        secrets["api_passphrase"] = settings.api_passphrase
     if as_json:
-        return json.dumps(
-            {
-                "venue": "kraken",
-                "ws_url": venue.ws_url,
-                "rest_url": venue.rest_url,
-                "control_url": f"{venue.rest_url}/control",
-                "api_keys": list(venue.state.keys.keys),
-                "api_secret": venue.settings.api_secret,
-            }
-        )
-    return (
-        f"Simulated Kraken: BALANCEBUS_WS_URL={venue.ws_url} "
-        f"BALANCEBUS_REST_URL={venue.rest_url} "
-        f"BALANCEBUS_API_KEY={venue.settings.api_key} "
-        f"BALANCEBUS_API_SECRET={venue.settings.api_secret}"
-    )
+        control = {"control_url": f"{venue.rest_url}/control"}
+        keys = {"api_keys": venue.api_keys()}
+        return json.dumps({"venue": venue.name} | urls | control | keys | secrets)
+    told = urls | {"api_key": settings.api_key} | secrets
+    words = (f"BALANCEBUS_{name.upper()}={value}" for name, value in told.items())
+    return f"Simulated {venue.name}: {' '.join(words)}"

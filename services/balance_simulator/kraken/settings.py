@@ -60,3 +60,8 @@ class KrakenSettings:
     connections_max: int | None = None
     queue_max: int = 500_000
     lines_max: int = 250_000
+
+    def __post_init__(self) -> None:
+        """Refuse numbers of accounts that cannot be."""
+        if self.accounts < 1 or self.subaccounts < 0:
+            raise ValueError("accounts is at least 1, subaccounts at least 0")

@@ -1,0 +1,60 @@
+"""Which venues can be stood in for: one row a venue."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from balance_simulator.kraken.settings import KrakenSettings
+from balance_simulator.kraken.venue import KrakenVenue
+from balance_simulator.venue import Venue
+
+
+@dataclass(frozen=True, slots=True)
+class StandIn:
+    """What a program has to know to run one stand-in venue.
+
+    Attributes:
+        title: the venue's name for people, and what is stood in for.
+        settings: the dataclass of its choices.
+        venue: makes the venue from them.
+        options: settings that a command line offers → what each means.
+    """
+
+    title: str
+    settings: type[Any]
+    venue: Callable[[Any], Venue[Any, Any]]
+    options: Mapping[str, str]
+
+
+COMMON: Mapping[str, str] = {
+    "host": "Address to listen on.",
+    "port": "Port; 0 takes a free one.",
+    "api_key": "Key of the first account.",
+    "api_secret": "Secret of all keys.",
+    "seed": "Of all ids and traffic.",
+    "rate": "Updates a second of background traffic; 0 is quiet.",
+    "connections_max": "Refuse connection attempts above this in the venue's window.",
+}
+"""Options of every venue."""
+
+STAND_INS: Mapping[str, StandIn] = {
+    "kraken": StandIn(
+        "Kraken spot: WebSocket v2 balances and the private REST calls",
+        KrakenSettings,
+        KrakenVenue,
+        {
+            **COMMON,
+            "api_key": "Key of the first account; others get -2, -3, ...",
+            "api_secret": "Secret of all keys, base64.",
+            "balance_scope": "What an update's balance covers.",
+            "accounts": "Master accounts, each with its own key.",
+            "subaccounts": "Sub-accounts below each master.",
+            "together": "Tell all lines of one operation in one frame.",
+            "ack_first": "Send the ack before the snapshot.",
+            "snapshot_zeros": "Tell empty wallets in snapshots.",
+            "rate_limit": "Most of a key's REST counter (Starter: 15).",
+            "rate_decay": "What the counter loses in a second.",
+        },
+    ),
+}
+"""Name, as in ``balancebus simulate NAME`` → how to run it."""
