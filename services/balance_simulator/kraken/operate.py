@@ -4,16 +4,17 @@ The list of names and arguments is in the docstring of ``venue``.
 """
 
 from collections.abc import Callable, Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, NamedTuple
 
+from balance_simulator.arguments import Arguments
 from balance_simulator.exact import EXACT, unit
 from balance_simulator.kraken.assets import Asset
 from balance_simulator.kraken.ledger import ZERO, LedgerLine, Wallet
 from balance_simulator.kraken.operations import FEE_RATE
 from balance_simulator.kraken.state import State, add_subaccount
 
-_COMMON = {"user", "announce", "together"}
+_COMMON = frozenset({"user", "announce", "together"})
 _PICTURE_WALLETS = (
     ("spot", "main"),
     ("earn", "liquid"),
@@ -31,47 +32,18 @@ class Done(NamedTuple):
     more: dict[str, Any]
 
 
-class _Arguments:
-    """The arguments of one operation, read by name and kind."""
+class _Arguments(Arguments):
+    """The arguments of one operation, which know the user."""
 
     def __init__(self, state: State, given: Mapping[str, Any]) -> None:
+        super().__init__(given, _COMMON)
         self._state = state
-        self._given = given
-        self._read = set(_COMMON)
         self.user = state.user(given.get("user"))
-
-    def text(self, name: str, default: str | None = None) -> str:
-        self._read.add(name)
-        value = self._given.get(name, default)
-        if not isinstance(value, str):
-            raise TypeError(f"{name!r} is needed, as text")
-        return value
-
-    def amount(self, name: str, default: Decimal | None = None) -> Decimal:
-        self._read.add(name)
-        value = self._given.get(name, default)
-        try:
-            amount = Decimal(str(value))
-        except InvalidOperation:
-            amount = Decimal("NaN")
-        if not amount.is_finite():
-            raise ValueError(f"{name!r} is needed, as a decimal number in a string")
-        return amount
-
-    def flag(self, name: str, *, default: bool) -> bool:
-        self._read.add(name)
-        return bool(self._given.get(name, default))
 
     def wallet(self, default: str = "spot/main", asset: str | None = None) -> Wallet:
         kind, _, wallet_id = self.text("wallet", default).partition("/")
         name = self.text("asset", asset)
         return self._state.operations.wallet(self.user, name, (kind, wallet_id))
-
-    def finish(self) -> None:
-        """Refuse arguments that the operation does not take."""
-        unknown = set(self._given) - self._read
-        if unknown:
-            raise ValueError(f"not taken: {', '.join(sorted(unknown))}")
 
 
 def run(state: State, name: str, given: Mapping[str, Any], at_us: int) -> Done:
