@@ -10,13 +10,18 @@ from balance_simulator.faults import Fault, Faults
 
 
 class Call(NamedTuple):
-    """One HTTP request; ``headers`` must be found in any case, ``body`` is exact."""
+    """One HTTP request.
+
+    ``headers`` must be found in any case; ``body`` and ``target`` (path and query) are
+    exactly as sent.
+    """
 
     method: str
     path: str
     headers: Mapping[str, str]
     body: bytes = b""
     query: Mapping[str, str] = {}
+    target: str = ""
 
     @property
     def endpoint(self) -> str:

@@ -33,6 +33,7 @@ class Fault(StrEnum):
     # Of subscribing.
     INVALID_SESSION = "invalid_session"
     PERMISSION_DENIED = "permission_denied"
+    UNANSWERED = "unanswered"
     # Of the REST calls (`count`, optionally `endpoint`).
     HTML = "html"
     NONCE = "nonce"
@@ -44,8 +45,13 @@ class Fault(StrEnum):
     # Of both.
     RAW = "raw"
     MAINTENANCE = "maintenance"
-    # Kept for later, and the end of all.
+    FORBIDDEN = "forbidden"
+    CLOCK_SKEW = "clock_skew"
+    # Of figures: `text` in place of a balance in an `update`, a `snapshot` or `rest`.
+    FIGURE = "figure"
+    # Of an answer in pages: the books change between two of them.
     TORN = "torn"
+    # The end of all.
     CLEAR = "clear"
 
 
@@ -62,15 +68,25 @@ ARGUMENTS: Mapping[Fault, Mapping[str, Any]] = {
     Fault.SLOW_SNAPSHOT: {"seconds": 5, "count": 1},
     Fault.INVALID_SESSION: {"count": 1},
     Fault.PERMISSION_DENIED: {"count": 1, "to": "stream", "endpoint": ""},
+    Fault.UNANSWERED: {"count": 1},
     Fault.HTML: {"status": 520, "count": 1, "endpoint": ""},
     Fault.NONCE: {"count": 1, "endpoint": ""},
     Fault.THROTTLE: {"count": 1, "seconds": 5, "endpoint": ""},
     Fault.RATE_LIMIT: {"count": 1, "endpoint": ""},
     Fault.LOCKOUT: {"seconds": 900},
-    Fault.ERROR: {"count": 1, "text": "EGeneral:Internal error", "endpoint": ""},
+    Fault.ERROR: {
+        "count": 1,
+        "text": "EGeneral:Internal error",
+        "endpoint": "",
+        "status": 500,
+    },
     Fault.DELAY: {"count": 1, "seconds": 1, "endpoint": ""},
     Fault.RAW: {"text": "", "to": "stream", "count": 1, "endpoint": "", "status": 200},
     Fault.MAINTENANCE: {"seconds": 5},
+    Fault.FORBIDDEN: {"seconds": 5, "html": True},
+    Fault.CLOCK_SKEW: {"by_s": 120, "seconds": 600},
+    Fault.FIGURE: {"text": "NaN", "to": "update", "count": 1},
+    Fault.TORN: {"count": 1},
     Fault.CLEAR: {},
 }
 

@@ -283,7 +283,8 @@ class Loopback:
         """
         parts = urlsplit(path)
         query = dict(parse_qsl(parts.query, keep_blank_values=True))
-        call = Call(method, unquote(parts.path), Headers(headers), body, query)
+        named = Headers(headers)
+        call = Call(method, unquote(parts.path), named, body, query, path)
         answer = self._venue.answer(call, self._venue.clock())
         await asyncio.sleep(answer.delay_s)
         return answer.status, answer.text.encode()

@@ -88,6 +88,7 @@ class VenueServer:
             request.headers,
             await request.read(),
             request.query,
+            request.raw_path,
         )
         answer = self._answer(call, self._connections.clock())
         if answer.delay_s:

@@ -77,12 +77,13 @@ def test_conversation_is_carried():
 
 
 def test_attempts_are_refused_with_a_status():
-    """503 while nobody is let in, 429 above the limit, else nothing."""
-    connections = _connections(connections_max=2)
+    """503 while nobody is let in, 403 off the list, 429 above the limit."""
+    connections = _connections(connections_max=3)
     assert None is connections.refusal()
-    connections.memory.faults.arm("refuse_connections", {}, 7)
-    assert 503 == connections.refusal()
-    connections.memory.faults.arm("clear", {}, 7)
+    for fault, status in (("refuse_connections", 503), ("forbidden", 403)):
+        connections.memory.faults.arm(fault, {}, 7)
+        assert status == connections.refusal()
+        connections.memory.faults.arm("clear", {}, 7)
     assert 429 == connections.refusal()
 
 

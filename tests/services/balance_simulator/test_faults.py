@@ -48,8 +48,12 @@ def test_wrong_requests_are_refused(name, arguments):
         Faults().arm(name, arguments, 0)
 
 
-def test_reserved_fault_says_so():
-    """The reserved name is no fault yet."""
-    with pytest.raises(FaultError):
-        Faults().arm("torn", {}, 0)
-    assert set(Fault) - set(ARGUMENTS) == {Fault.TORN}
+def test_every_fault_has_arguments():
+    """Each name says what it takes, even if that is nothing."""
+    assert set(Fault) == set(ARGUMENTS)
+
+
+def test_meaningless_faults_are_refused():
+    """A venue without nonces has no nonce to be wrong."""
+    with pytest.raises(FaultError, match="no meaning"):
+        Faults(meaningless=frozenset({Fault.NONCE})).arm("nonce", {}, 0)
