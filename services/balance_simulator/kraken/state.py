@@ -15,6 +15,10 @@ from balance_simulator.kraken.settings import KrakenSettings
 from balance_simulator.statistics import Statistics
 
 _SUBACCOUNT_SHARE = Decimal("0.1")
+MEANINGLESS = frozenset(
+    # Answers without pages, nonces in place of a clock, and `raw` for the rest.
+    {Fault.TORN, Fault.CLOCK_SKEW, Fault.FIGURE, Fault.UNANSWERED}
+)
 
 
 @dataclass(slots=True)
@@ -39,7 +43,7 @@ class State:
     traffic: RandomTraffic
     keys: KeyRing
     tokens: TokenStore
-    faults: Faults = field(default_factory=Faults)
+    faults: Faults = field(default_factory=lambda: Faults(meaningless=MEANINGLESS))
     statistics: Statistics = field(default_factory=Statistics)
 
     def system(self, now_us: int) -> str:
