@@ -1,27 +1,27 @@
 """Records to bytes and back: Avro in the Confluent wire format, the only codec.
 
 A value is byte 0, the schema's id in the registry (4 bytes, big-endian), then the Avro
-body. Amounts and times are converted here, field by field, and fastavro sees only
-plain bytes and integers: the logical types are dropped from the schemas that it works
-with, which gives the same bytes in less time.
+body. `balance_schemas.writing` makes the body and fastavro reads it. Amounts and times
+are converted here, field by field: the logical types are dropped from the schemas that
+fastavro works with, which gives the same values in less time.
 """
 
 import json
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from importlib import resources
 from io import BytesIO
 from typing import Any, TypeVar, cast
 
-import msgspec
-from fastavro import parse_schema, schemaless_reader, schemaless_writer
+from fastavro import parse_schema, schemaless_reader
 from fastavro.read import SchemaResolutionError
 from fastavro.schema import SchemaParseException
 
-from balance_schemas.decimals import SCALE, from_unscaled, to_unscaled
+from balance_schemas.decimals import SCALE, from_unscaled
 from balance_schemas.records import Difference, Movement, Record, RecordUnfitError
+from balance_schemas.writing import EPOCH, Writer, writer_of
 
 R = TypeVar("R", bound=Record)
 Schema = dict[str, Any]
@@ -30,8 +30,6 @@ _MAGIC = b"\0"
 _HEADER_BYTES = 5
 _AMOUNT_BYTES_MAX = 16
 _TIME = "timestamp-micros"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 
 class UndecodableError(ValueError):
@@ -67,10 +65,7 @@ def encode_body(record: Record) -> bytes:
 
     Worth having apart: one event goes to two topics with one body.
     """
-    shape = _shape(type(record).__name__)
-    buffer = BytesIO()
-    schemaless_writer(buffer, shape.schema, shape.to_avro(record))
-    return buffer.getvalue()
+    return _writer(type(record))(record)
 
 
 def encode(record: Record, schema_id: int) -> bytes:
@@ -141,53 +136,24 @@ def writer_schema(text: str) -> Schema:
 
 
 class _Shape:
-    """How one record type becomes a fastavro datum and back."""
+    """How a datum of fastavro's becomes one record type."""
 
     def __init__(self, definition: dict[str, Any]) -> None:
         self.schema = cast("Schema", parse_schema(_without_logical_types(definition)))
         fields = {field["name"]: field["type"] for field in definition["fields"]}
-        self._writers = _converters(fields, _writer_of)
-        self._readers = _converters(fields, _reader_of)
-
-    def to_avro(self, record: Record) -> dict[str, Any]:
-        """Return the datum that fastavro writes."""
-        return _convert(msgspec.structs.asdict(record), self._writers)
+        found = ((name, _reader_of(kind)) for name, kind in fields.items())
+        self._readers = [(name, reader) for name, reader in found if reader]
 
     def from_avro(self, datum: dict[str, Any]) -> dict[str, Any]:
         """Return the arguments of the record type."""
-        return _convert(datum, self._readers)
+        for name, read in self._readers:
+            value = datum[name]
+            if value is not None:
+                datum[name] = read(value)
+        return datum
 
 
 Converter = Callable[[Any], Any]
-
-
-def _converters(
-    fields: Mapping[str, Any], converter_of: Callable[[Any], Converter | None]
-) -> tuple[tuple[str, Converter], ...]:
-    found = ((name, converter_of(kind)) for name, kind in fields.items())
-    return tuple((name, converter) for name, converter in found if converter)
-
-
-def _convert(
-    datum: dict[str, Any], converters: tuple[tuple[str, Converter], ...]
-) -> dict[str, Any]:
-    for name, converter in converters:
-        value = datum[name]
-        if value is not None:
-            datum[name] = converter(value)
-    return datum
-
-
-def _writer_of(kind: Any) -> Converter | None:
-    match _not_null(kind):
-        case {"logicalType": "decimal"}:
-            return _decimal_to_bytes
-        case {"logicalType": "timestamp-micros"}:
-            return _time_to_micros
-        case {"type": "array", "items": {"type": "record"} as item}:
-            shape = _Shape(item)
-            return lambda records: [shape.to_avro(record) for record in records]
-    return None
 
 
 def _reader_of(kind: Any) -> Converter | None:
@@ -206,23 +172,14 @@ def _not_null(kind: Any) -> Any:
     return kind[1] if isinstance(kind, list) else kind
 
 
-def _decimal_to_bytes(amount: Decimal) -> bytes:
-    unscaled = to_unscaled(amount)
-    return unscaled.to_bytes((unscaled.bit_length() + 8) // 8, "big", signed=True)
-
-
 def _bytes_to_decimal(body: bytes) -> Decimal:
     if len(body) > _AMOUNT_BYTES_MAX:  # reading a long integer takes time squared
         raise ValueError(f"amount of {len(body)} bytes, over {_AMOUNT_BYTES_MAX}")
     return from_unscaled(int.from_bytes(body, "big", signed=True))
 
 
-def _time_to_micros(time: datetime) -> int:
-    return (time - _EPOCH) // _MICROSECOND
-
-
 def _micros_to_time(micros: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=micros)
+    return EPOCH + timedelta(microseconds=micros)
 
 
 def _check_units(kind: Any) -> None:
@@ -247,13 +204,11 @@ def _without_logical_types(kind: Any) -> Any:
     if not isinstance(kind, dict):
         return kind
     dropped = ("doc", "logicalType", "precision", "scale")
-    kept = {
+    return {
         name: part if name == "default" else _without_logical_types(part)
         for name, part in kind.items()
         if name not in dropped
     }
-    # fastavro writes unions of plain names in two thirds of the time of dicts
-    return kept["type"] if kept.keys() == {"type"} else kept
 
 
 _RECORDS: dict[str, type[Record]] = {"Movement": Movement, "Difference": Difference}
@@ -262,3 +217,8 @@ _RECORDS: dict[str, type[Record]] = {"Movement": Movement, "Difference": Differe
 @cache
 def _shape(name: str) -> _Shape:
     return _Shape(json.loads(schema_text(name)))
+
+
+@cache
+def _writer(record_type: type[Record]) -> Writer:
+    return writer_of(json.loads(schema_text(record_type.__name__)))

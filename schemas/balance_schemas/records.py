@@ -6,7 +6,7 @@ that breaks an invariant raises `RecordUnfitError`: an amount that does not fit
 ``decimal(38, 18)``, a time that is not in UTC, an empty name.
 """
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -41,23 +41,23 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         """Check the invariants that hold for every record."""
-        for name in self._amounts:
-            amount = getattr(self, name)
-            if amount is not None:
-                self._check_amount(name, amount)
+        name = ""
+        try:
+            for name in self._amounts:
+                amount = getattr(self, name)
+                if amount is not None:
+                    exact(amount)
+        except AmountUnfitError as error:
+            raise RecordUnfitError(f"{self._place(name)}: {error}") from None
         for name in self._times:
             time = getattr(self, name)
-            if time is not None and time.utcoffset() != _UTC_OFFSET:
+            if time is None or time.tzinfo is UTC:
+                continue
+            if time.utcoffset() != _UTC_OFFSET:
                 raise RecordUnfitError(f"{self._place(name)}: {time} is not in UTC")
         for name in self.NAMED:
             if not getattr(self, name):
                 raise RecordUnfitError(f"{self._place(name)} is empty")
-
-    def _check_amount(self, name: str, amount: Decimal) -> None:
-        try:
-            exact(amount)
-        except AmountUnfitError as error:
-            raise RecordUnfitError(f"{self._place(name)}: {error}") from None
 
     def _place(self, name: str) -> str:
         return f"{type(self).__name__}.{name}"
