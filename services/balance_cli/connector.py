@@ -29,7 +29,7 @@ def connector(
             raise SettingsError(f"unknown venue {venue!r}: should be one of {known}")
         settings = load(ConnectorSettings)
         row = VENUES[venue]
-        options_of(settings)
+        options_of(row, settings)
         for feed in {*settings.feeds, "rest"}:
             url_of(row, settings, feed)
     except SettingsError as error:

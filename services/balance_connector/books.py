@@ -46,6 +46,12 @@ def nature_of(wallet: str, wallet_id: str) -> str:
     return "unknown"
 
 
+REFERENCE = "account_id"
+"""Attribute with the venue's own number of a balance."""
+
+RECENT_MAX = 20_000
+"""Most facts that are remembered as told."""
+
 Place = tuple[str, int, int] | tuple[None, None, None]
 """Picture that an event is part of, its place there and the picture's size."""
 
@@ -53,7 +59,11 @@ NO_PLACE: Place = (None, None, None)
 
 
 class Pocket(NamedTuple):
-    """Which balance it is: the fields of an event that never change for a key."""
+    """Which balance it is: the fields of an event that never change for a key.
+
+    `reference` is the venue's own number of it, which its history is asked for by; in
+    events it is the attribute `REFERENCE`.
+    """
 
     subaccount: str
     wallet: str
@@ -62,13 +72,15 @@ class Pocket(NamedTuple):
     venue_asset: str
     asset_class: str = "currency"
     network: str = ""
+    reference: str = ""
 
 
 class Holding(NamedTuple):
-    """One balance as last told."""
+    """One balance as last told, and when that arrived."""
 
     pocket: Pocket
     balance: Decimal
+    told_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +120,10 @@ def known_from(latest: Collection[BalanceEvent]) -> dict[str, Holding]:
                 event.venue_asset,
                 event.asset_class,
                 event.network,
+                event.attributes.get(REFERENCE, ""),
             ),
             event.balance,
+            event.received_at,
         )
         for event in latest
         if event.kind != "absent"
@@ -167,9 +181,19 @@ class Books:
         feed: ws or rest.
         epoch: microseconds since 1970; greater than every epoch before.
         known: what readers believe in. It outlives the epoch.
+        recent: the facts that were told last, so that a history does not repeat them;
+            it outlives the epoch too.
     """
 
-    def __init__(self, account: Account, feed: str, epoch: int, known: Known) -> None:
+    def __init__(
+        self,
+        account: Account,
+        feed: str,
+        epoch: int,
+        known: Known,
+        recent: dict[str, None] | None = None,
+    ) -> None:
+        self.recent = {} if recent is None else recent
         self.account = account
         self.feed = feed
         self.epoch = epoch
@@ -198,7 +222,39 @@ class Books:
             position: place of the fact in its frame, from 0.
         """
         observed = self._unclashed(observed)
-        return self._event(observed, told, "update", self._id(observed, told, position))
+        event_id = self._id(observed, told, position)
+        event = self._tell(observed, told, "update", event_id)
+        self._remember(event_id if observed.venue_id else _fact(event))
+        return event
+
+    def backfill(
+        self, lines: Sequence[Observed], told: Told, *, same_balance: bool = False
+    ) -> Iterator[BalanceEvent]:
+        """Return the events of ledger lines that the stream has not told.
+
+        The current balances stay as they are.
+
+        Args:
+            lines: with the venue's ids, oldest first.
+            told: when and where.
+            same_balance: a line also counts as told if an update without an id told the
+                same balance of the same pocket.
+        """
+        for position, line in enumerate(lines):
+            observed = self._unclashed(line)
+            event_id = self._id(observed, told, position)
+            event = self._event(observed, told, "backfill", event_id)
+            if event_id in self.recent:
+                continue
+            if same_balance and self.recent.pop(_fact(event), False) is None:
+                continue
+            self._remember(event_id)
+            yield event
+
+    def _remember(self, fact: str) -> None:
+        self.recent[fact] = None
+        if len(self.recent) > RECENT_MAX:
+            del self.recent[next(iter(self.recent))]
 
     def picture(
         self,
@@ -240,7 +296,7 @@ class Books:
             old = held.balance if held else ZERO
             changed = replace(row, delta=_difference(row.balance, old))
             event_id = self._positional_id(told, position)
-            yield self._event(changed, told, "update", event_id)
+            yield self._tell(changed, told, "update", event_id)
             position += 1
         for place, pocket in enumerate(gone, start=position):
             held = self.known.get(self.key(pocket))
@@ -261,7 +317,7 @@ class Books:
         self, observed: Observed, told: Told, position: int, place: Place = NO_PLACE
     ) -> BalanceEvent:
         event_id = self._positional_id(told, position)
-        event = self._event(observed, told, "absent", event_id, place)
+        event = self._tell(observed, told, "absent", event_id, place)
         self.known.pop(event.key, None)
         return event
 
@@ -272,9 +328,24 @@ class Books:
         name = f"{self._prefix}|{self.feed}|{self.epoch}|{told.place}"
         for index, row in enumerate(rows):
             event_id = self._positional_id(told, index)
-            yield self._event(row, told, "snapshot", event_id, (name, index, size))
+            yield self._tell(row, told, "snapshot", event_id, (name, index, size))
         for index, pocket in enumerate(gone, start=len(rows)):
             yield self._absent(Observed(pocket, ZERO), told, index, (name, index, size))
+
+    def _tell(
+        self,
+        observed: Observed,
+        told: Told,
+        kind: str,
+        event_id: str,
+        place: Place = NO_PLACE,
+    ) -> BalanceEvent:
+        """Return an event that makes a current balance."""
+        event = self._event(observed, told, kind, event_id, place)
+        key, pocket = event.key, observed.pocket
+        self.known[key] = Holding(pocket, observed.balance, told.received_at)
+        self._codes[key] = pocket.venue_asset
+        return event
 
     def _event(
         self,
@@ -285,7 +356,7 @@ class Books:
         place: Place = NO_PLACE,
     ) -> BalanceEvent:
         pocket = observed.pocket
-        event = BalanceEvent(
+        return BalanceEvent(
             event_id=event_id,
             venue=self.account.venue,
             account=self.account.alias,
@@ -314,10 +385,6 @@ class Books:
             snapshot_size=place[2],
             attributes=observed.attributes,
         )
-        key = event.key
-        self.known[key] = Holding(pocket, observed.balance)
-        self._codes[key] = pocket.venue_asset
-        return event
 
     def _id(self, observed: Observed, told: Told, position: int) -> str:
         if observed.venue_id is None:
@@ -376,6 +443,11 @@ class Books:
         self.clashes += 1
         pocket = observed.pocket._replace(asset=observed.pocket.venue_asset)
         return replace(observed, pocket=pocket)
+
+
+def _fact(event: BalanceEvent) -> str:
+    """Name a balance that was told without an id."""
+    return f"{event.key}|{event.balance.normalize():f}"
 
 
 def _is_spared(pocket: Pocket, spared: Collection[tuple[str, str]] | None) -> bool:

@@ -1,6 +1,7 @@
 """What readers of the bus believe in, kept over connections and restarts."""
 
 from collections.abc import Awaitable, Callable, Collection
+from datetime import datetime
 
 from balance_connector.books import Holding, known_from
 from balance_schemas.records import BalanceEvent
@@ -16,12 +17,21 @@ class Memory:
     Args:
         read: reads the account's records of ``latest``.
         clock: epochs are times.
+
+    Attributes:
+        balances: key → holding, as last read back or told; the same object for life.
+        recent: facts that were told last; see `Books`.
+        heard_at: when the venue was last heard, as far as the bus tells; None at the
+            very first start.
     """
 
     def __init__(self, read: ReadLatest, clock: Clock) -> None:
         self._read = read
         self._clock = clock
-        self._known: dict[str, Holding] | None = None
+        self.balances: dict[str, Holding] = {}
+        self.recent: dict[str, None] = {}
+        self.heard_at: datetime | None = None
+        self._read_back = False
         self._losses = 0
         self._epoch = 0
 
@@ -32,12 +42,16 @@ class Memory:
             losses: how often records on their way were dropped, so far.
         """
         if losses != self._losses:
-            self._known, self._losses = None, losses
-        if self._known is None:
+            self._read_back, self._losses = False, losses
+        if not self._read_back:
             latest = await self._read()
-            self._known = known_from(latest)
+            self.balances.clear()
+            self.balances |= known_from(latest)
+            times = [event.received_at for event in latest]
+            self.heard_at = max(times, default=self.heard_at)
             self._epoch = max(self._epoch, *(event.epoch for event in latest), 0)
-        return self._known
+            self._read_back = True
+        return self.balances
 
     def next_epoch(self) -> int:
         """Return a new epoch: microseconds since 1970, greater than all before."""

@@ -77,19 +77,20 @@ class RestClient:
             await self._session.close()
 
     async def call(
-        self, nonces: Nonces, make: Callable[[int], Request | None]
+        self, nonces: Nonces, make: Callable[[int, datetime], Request | None]
     ) -> Answer | None:
         """Make, send and have answered one request under the key's nonce lock.
 
         Args:
             nonces: of the key that signs.
-            make: signs a request with the nonce; None means that there is none to make.
+            make: signs a request with the nonce, as of now; None means that there is
+                none to make.
 
         Raises:
             VenueUnavailable: no answer, or one that is too large.
         """
         async with nonces.lock:
-            request = make(nonces.next())
+            request = make(nonces.next(), self._clock.now())
             if request is None:
                 return None
             response = await self._send(request)

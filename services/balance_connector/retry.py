@@ -31,7 +31,8 @@ def retrying(
 
     The waits are random up to 0.5, 1, 2 ... 30 seconds (full jitter), and at least what
     the venue asked for: about ten connections in the first minute of an outage, then
-    four a minute, well inside of Kraken's 150 in ten minutes.
+    four a minute, well inside of what venues allow (the strictest: 150 in ten
+    minutes, or five in 15 seconds).
 
     Args:
         clock: waits.

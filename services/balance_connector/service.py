@@ -1,23 +1,37 @@
 """One connector: puts the parts together and sees to a clean end."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Coroutine, Iterator
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
+from pydantic import SecretStr
 
+from balance_connector.backfill import Backfiller
 from balance_connector.books import Account
+from balance_connector.feed import Feed
 from balance_connector.memory import Memory, ReadLatest
 from balance_connector.outbox import Entry, Outbox, Publisher
 from balance_connector.poll import PollRunner
 from balance_connector.rest import Nonces, RestClient
 from balance_connector.status import HEARTBEAT_S, Board
-from balance_connector.stream import StreamRunner, connected
+from balance_connector.stream import Connect, StreamRunner, connected
 from balance_connector.tell import Teller
-from balance_connector.venue import Credentials, Options, State, Venue
+from balance_connector.venue import Credentials, State, Venue
+from balance_connector.witness import StreamWitness
 from balance_schemas.keys import account_key
 from balance_schemas.records import BalanceEvent, ConnectorStatus
-from balance_schemas.topics import DEAD_LETTERS, EVENTS, FRAMES, LATEST, STATUS
+from balance_schemas.topics import (
+    DEAD_LETTERS,
+    EVENTS,
+    FRAMES,
+    LATEST,
+    RECONCILIATIONS,
+    STATUS,
+)
 from balance_shared.clock import Clock, SystemClock
 from balance_shared.errors import SettingsError, VenueRefused
 from balance_shared.kafka import Producer, apply_topics, outgoing, read_compacted
@@ -25,7 +39,7 @@ from balance_shared.registry import Registry
 from balance_shared.service import Parts
 from balance_shared.settings import PREFIX, ConnectorSettings
 
-TOPICS = (EVENTS, LATEST, FRAMES, STATUS, DEAD_LETTERS)
+TOPICS = (EVENTS, LATEST, FRAMES, STATUS, RECONCILIATIONS, DEAD_LETTERS)
 
 DRAIN_S_MAX = 10.0
 """How long the last records may take to reach Kafka when stopping, in seconds."""
@@ -40,7 +54,7 @@ async def run(venue: Venue, settings: ConnectorSettings, parts: Parts) -> None:
         PublishError: the bus is lost for good: exit 4.
     """
     clock = SystemClock()
-    options = options_of(settings)
+    options = options_of(venue, settings)
     rest_url = url_of(venue, settings, "rest")
     if "ws" in settings.feeds:
         url_of(venue, settings, "ws")
@@ -72,13 +86,15 @@ class Connector:
         self,
         venue: Venue,
         settings: ConnectorSettings,
-        options: Options,
+        options: Any,
         parts: Parts,
         producer: Publisher,
         rest: RestClient,
         latest: ReadLatest,
         clock: Clock,
+        connect: Connect = connected,
     ) -> None:
+        self._connect = connect
         self._venue = venue
         self._settings = settings
         self._options = options
@@ -87,7 +103,7 @@ class Connector:
         self._latest = latest
         self._clock = clock
         self._primary = settings.feeds[0]
-        self._boards = {feed: self._board(feed) for feed in settings.feeds}
+        self._boards = {feed: self._board(feed) for feed in ("ws", "rest")}
         counts = self._boards[self._primary].count
         self._outbox = Outbox(producer, clock, counts, self._kafka_is)
         counts.queue.set_function(lambda: float(self._outbox.frames))
@@ -98,8 +114,8 @@ class Connector:
         end = State.STOPPED, "a bug"
         try:
             async with asyncio.TaskGroup() as group:
-                for runner in self._runners():
-                    group.create_task(runner.run())
+                for running in self._runners():
+                    group.create_task(running)
                 group.create_task(self._heartbeat())
                 group.create_task(_until(sending))
         except asyncio.CancelledError:
@@ -111,8 +127,8 @@ class Connector:
             end = State.REFUSED if refused else State.STOPPED, str(error)
             raise
         finally:
-            for board in self._boards.values():
-                board.set(*end)
+            for feed in self._settings.feeds:
+                self._boards[feed].set(*end)
             drained = asyncio.create_task(self._outbox.drained())
             await asyncio.wait(
                 {drained, sending},
@@ -122,73 +138,50 @@ class Connector:
             drained.cancel()
             sending.cancel()
 
-    def _runners(self) -> list[StreamRunner | PollRunner]:
+    def _runners(self) -> Iterator[Coroutine[Any, Any, None]]:
+        """Yield what runs: the feeds, and what a stream and its polls do together."""
         settings = self._settings
-        key = Credentials(
-            settings.api_key.get_secret_value(),
-            settings.api_secret.get_secret_value(),
-            settings.api_passphrase.get_secret_value()
-            if settings.api_passphrase
-            else "",
-        )
+        key = _key(settings.api_key, settings.api_secret, settings)
         nonces = Nonces(self._clock, self._venue.nonces_per_s)
-        runners: list[StreamRunner | PollRunner] = []
-        for feed in settings.feeds:
-            if feed == "ws":
-                runners.append(self._stream(key, nonces))
-            else:
-                runners.append(self._polls(*self._poll_key(key, nonces)))
-        return runners
+        polls = self._feed("rest", *self._poll_key(key, nonces))
+        if self._primary == "rest":
+            yield PollRunner(polls, settings.poll_interval_s).run()
+            return
+        stream = self._feed("ws", key, nonces)
+        history = replace(polls, teller=self._teller(polls.board))
+        backfiller = Backfiller(history, stream.memory.recent)
+        url = url_of(self._venue, settings, "ws")
+        runner = StreamRunner(stream, url, self._connect, backfiller.missed)
+        yield runner.run()
+        yield backfiller.run()
+        if "rest" in settings.feeds:
+            witness = StreamWitness(polls, stream, runner)
+            yield PollRunner(polls, settings.poll_interval_s, witness).run()
 
     def _poll_key(self, key: Credentials, nonces: Nonces) -> tuple[Credentials, Nonces]:
         """Return the second key with nonces of its own where it is set."""
         settings = self._settings
         if settings.rest_api_key is None or settings.rest_api_secret is None:
             return key, nonces
-        second = Credentials(
-            settings.rest_api_key.get_secret_value(),
-            settings.rest_api_secret.get_secret_value(),
-            key.passphrase,
-        )
+        second = _key(settings.rest_api_key, settings.rest_api_secret, settings)
         return second, Nonces(self._clock, self._venue.nonces_per_s)
 
-    def _stream(self, key: Credentials, nonces: Nonces) -> StreamRunner:
-        board = self._boards["ws"]
-        return StreamRunner(
-            self._venue,
-            url_of(self._venue, self._settings, "ws"),
-            key,
-            self._options,
-            self._rest,
-            nonces,
-            self._memory("ws"),
-            self._teller(board),
-            self._outbox,
-            board,
-            self._clock,
-            connected,
-        )
-
-    def _polls(self, key: Credentials, nonces: Nonces) -> PollRunner:
-        board = self._boards["rest"]
-        return PollRunner(
+    def _feed(self, name: str, key: Credentials, nonces: Nonces) -> Feed:
+        """Return a feed; one beside the primary feed tells no current balances."""
+        board = self._boards[name]
+        read = self._latest if name == self._primary else _nothing
+        return Feed(
             self._venue,
             key,
             self._options,
             self._rest,
             nonces,
-            self._memory("rest"),
+            Memory(read, self._clock),
             self._teller(board),
             self._outbox,
             board,
             self._clock,
-            primary=self._primary == "rest",
-            interval_s=self._settings.poll_interval_s,
         )
-
-    def _memory(self, feed: str) -> Memory:
-        """Return what readers believe in; a second feed tells them nothing."""
-        return Memory(self._latest if feed == self._primary else _nothing, self._clock)
 
     def _teller(self, board: Board) -> Teller:
         return Teller(self._account, board, self._outbox, self._clock)
@@ -224,8 +217,17 @@ class Connector:
         """Publish the states now and then, so that silence means a dead process."""
         while True:
             await self._clock.sleep(HEARTBEAT_S)
-            for board in self._boards.values():
-                board.publish()
+            for feed in self._settings.feeds:
+                self._boards[feed].publish()
+
+
+def _key(key: SecretStr, secret: SecretStr, settings: ConnectorSettings) -> Credentials:
+    passphrase = settings.api_passphrase
+    return Credentials(
+        key.get_secret_value(),
+        secret.get_secret_value(),
+        passphrase.get_secret_value() if passphrase else "",
+    )
 
 
 async def _until(task: asyncio.Task[None]) -> None:
@@ -258,20 +260,37 @@ def url_of(venue: Venue, settings: ConnectorSettings, feed: str) -> str:
     return url
 
 
-def options_of(settings: ConnectorSettings) -> Options:
-    """Return what venues give a meaning to.
+def options_of(venue: Venue, settings: ConnectorSettings) -> Any:
+    """Return what the settings say to a venue: a value of its ``options`` type.
 
     Raises:
-        SettingsError: the file of aliases cannot be read.
+        SettingsError: the file of aliases cannot be read, or the venue's API keys have
+            a passphrase and none is set.
     """
-    aliases: dict[str, str] = {}
-    path = settings.asset_aliases_file
-    if path is not None:
-        try:
-            aliases = msgspec.json.decode(path.read_bytes(), type=dict[str, str])
-        except (OSError, msgspec.MsgspecError) as error:
-            raise SettingsError(
-                f"{PREFIX}ASSET_ALIASES_FILE: cannot read {path} as a JSON object of "
-                f"venue code to asset: {error}"
-            ) from error
-    return Options(aliases, settings.kraken_users_all, settings.kraken_rebased)
+    if venue.needs_passphrase and settings.api_passphrase is None:
+        name = f"{PREFIX}API_PASSPHRASE"
+        raise SettingsError(
+            f"{name}: required for {venue.name} and not set (or {name}_FILE)"
+        )
+    values: dict[str, Any] = {}
+    for option in fields(venue.options):
+        own = f"{venue.name}_{option.name}"
+        name = own if own in type(settings).model_fields else option.name
+        values[option.name] = (
+            _aliases(settings.asset_aliases_file)
+            if name == "aliases"
+            else getattr(settings, name)
+        )
+    return venue.options(**values)
+
+
+def _aliases(path: Path | None) -> dict[str, str]:
+    if path is None:
+        return {}
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, str])
+    except (OSError, msgspec.MsgspecError) as error:
+        raise SettingsError(
+            f"{PREFIX}ASSET_ALIASES_FILE: cannot read {path} as a JSON object of "
+            f"venue code to asset: {error}"
+        ) from error

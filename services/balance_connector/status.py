@@ -57,7 +57,6 @@ class Board:
         self.last_event_at: datetime | None = None
         self.confirmed_at: datetime | None = None
         self.count = Counts(self._names)
-        self._export()
 
     def set(self, state: State, reason: str = "") -> None:
         """Publish a state if it or its reason is new."""
@@ -69,11 +68,11 @@ class Board:
             level = log.info if state in _EXPECTED else log.warning
             level("state", feed=self._names[2], state=state.value, reason=reason)
         self.health = health
-        self._export()
         self.publish()
 
     def publish(self) -> None:
-        """Publish the status as it is."""
+        """Publish the status as it is, on the bus and as metrics."""
+        self._export()
         venue, account, feed = self._names
         self._publish(
             ConnectorStatus(

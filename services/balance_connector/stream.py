@@ -9,7 +9,7 @@ closing politely would wait for a peer that may not be there.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any, Literal, Protocol
 
@@ -17,22 +17,12 @@ import structlog
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
-from balance_connector.books import Books
-from balance_connector.memory import Memory
-from balance_connector.outbox import AGE_S_MAX, Outbox
-from balance_connector.rest import Nonces, RestClient
+from balance_connector.books import Books, Holding
+from balance_connector.feed import Feed
+from balance_connector.outbox import AGE_S_MAX
 from balance_connector.retry import STABLE_S, retrying
-from balance_connector.status import Board
-from balance_connector.tell import Teller
-from balance_connector.venue import (
-    Credentials,
-    Options,
-    State,
-    StreamProtocol,
-    Venue,
-)
+from balance_connector.venue import Health, State, StreamProtocol, Stretch
 from balance_shared import VERSION
-from balance_shared.clock import Clock
 from balance_shared.errors import (
     BusInterrupted,
     FrameInvalid,
@@ -79,48 +69,38 @@ class StreamRunner:
     """One account's stream, for the life of the process.
 
     Args:
-        venue: which venue.
+        feed: whose stream, and its ways to venue and bus.
         url: of the stream.
-        credentials: the API key.
-        options: what the venue gives a meaning to.
-        rest: for the call before the connection.
-        nonces: of the API key.
-        memory: what readers of the bus believe in.
-        teller: tells the bus.
-        outbox: the hand-over behind it.
-        board: the feed's status.
-        clock: time.
         connect: opens connections.
+        missed: called after each new picture with the stretch before it.
+
+    Attributes:
+        doubt: set from outside: why the balances are in doubt; a new picture is taken.
+        dispute: set from outside: what another source says otherwise, or None; the
+            feed is degraded, not live, while it lasts.
     """
 
     def __init__(
         self,
-        venue: Venue,
+        feed: Feed,
         url: str,
-        credentials: Credentials,
-        options: Options,
-        rest: RestClient,
-        nonces: Nonces,
-        memory: Memory,
-        teller: Teller,
-        outbox: Outbox,
-        board: Board,
-        clock: Clock,
         connect: Connect,
+        missed: Callable[[Stretch], None],
     ) -> None:
-        self._venue = venue
+        self._feed = feed
+        self._venue = feed.venue
         self._url = url
-        self._credentials = credentials
-        self._options = options
-        self._rest = rest
-        self._nonces = nonces
-        self._memory = memory
-        self._outbox = outbox
-        self._board = board
-        self._clock = clock
+        self._memory = feed.memory
+        self._outbox = feed.outbox
+        self._board = feed.board
+        self._clock = feed.clock
+        self._teller = feed.teller
         self._connect = connect
-        self._teller = teller
+        self._missed = missed
         self._unreadable: frozenset[str] = frozenset()
+        self._may_connect_s = 0.0
+        self.doubt: PictureNeeded | None = None
+        self.dispute: str | None = None
 
     async def run(self) -> None:
         """Keep the stream up for ever.
@@ -135,7 +115,10 @@ class StreamRunner:
 
     async def _session_or_error(self) -> None:
         """Run one session; an error after a stable time starts the back-off anew."""
+        wait_s = self._may_connect_s - self._clock.monotonic()
+        await self._clock.sleep(max(0.0, wait_s))
         started_s = self._clock.monotonic()
+        self._may_connect_s = started_s + self._venue.connect_interval_s
         try:
             await self._session()
         except (VenueUnavailable, PictureNeeded, FrameInvalid, BusInterrupted) as error:
@@ -161,21 +144,24 @@ class StreamRunner:
     async def _session(self) -> None:
         """Run one connection until it ends, which is always by an error."""
         board = self._board
-        known = await self._memory.known(self._outbox.losses)
-        epoch = self._memory.next_epoch()
+        memory = self._memory
+        known = await memory.known(self._outbox.losses)
+        epoch = memory.next_epoch()
         board.epoch, board.sequence = epoch, None
         self._teller.begin(epoch)
-        books = Books(board.account, board.feed, epoch, known)
+        self.doubt = None
+        books = Books(board.account, board.feed, epoch, known, memory.recent)
         protocol = self._venue.stream(
-            self._credentials, self._options, books, self._unreadable
+            self._feed.credentials, self._feed.options, books, self._unreadable
         )
         board.set(State.CONNECTING, f"connecting to {self._url}")
         async with self._connect(self._url) as socket:
-            watch = _Watch(self._venue, protocol, self._outbox, self._clock)
+            watch = _Watch(self, self._feed, protocol)
             dog = asyncio.create_task(watch.run(socket))
             try:
                 await self._open(protocol, socket)
-                board.set(*protocol.health)
+                self._show(protocol.health)
+                await self._read_picture(protocol, socket, watch)
                 await self._read(protocol, socket, watch)
             except ConnectionClosed as error:
                 closed = PictureNeeded("closed", f"connection closed: {error}")
@@ -194,22 +180,45 @@ class StreamRunner:
             await self._log_in(protocol, socket)
 
     async def _log_in(self, protocol: StreamProtocol, socket: Socket) -> None:
-        answer = await self._rest.call(self._nonces, protocol.login)
-        async with self._nonces.lock:
+        nonces = self._feed.nonces
+        answer = await self._feed.rest.call(nonces, protocol.login)
+        if answer is not None and not answer.request.secret:
+            await self._teller.tell(
+                answer.response.body, answer.request.source, answer.received_at
+            )
+        async with nonces.lock:
             response = answer.response if answer else None
-            nonce = self._nonces.next()
+            nonce = nonces.next()
             for frame in protocol.open(response, nonce, self._clock.now()).send:
                 await socket.send(frame, text=True)
+
+    async def _read_picture(
+        self, protocol: StreamProtocol, socket: Socket, watch: "_Watch"
+    ) -> None:
+        """Take in frames up to the picture, then name the stretch before it."""
+        memory = self._memory
+        before, since = dict(memory.balances), memory.heard_at
+        while not protocol.synced:
+            await self._next(protocol, socket, watch)
+        if since is not None:
+            until = self._board.last_message_at or since
+            changed = _changed(before, memory.balances)
+            self._missed(Stretch(since, until, changed))
 
     async def _read(
         self, protocol: StreamProtocol, socket: Socket, watch: "_Watch"
     ) -> None:
         """Take in frames; the watchdog breaks off what takes too long."""
         while True:
-            frame = await socket.recv(decode=False)
-            watch.arrived()
-            await self._take(protocol, socket, frame)
-            watch.taken()
+            await self._next(protocol, socket, watch)
+
+    async def _next(
+        self, protocol: StreamProtocol, socket: Socket, watch: "_Watch"
+    ) -> None:
+        frame = await socket.recv(decode=False)
+        watch.arrived()
+        await self._take(protocol, socket, frame)
+        watch.taken()
 
     async def _take(
         self, protocol: StreamProtocol, socket: Socket, frame: bytes
@@ -230,10 +239,30 @@ class StreamRunner:
         board.sequence = protocol.sequence
         if step.confirmed:
             board.confirmed_at = received_at
-        if protocol.health is not board.health:
-            board.set(*protocol.health)
+        self._show(protocol.health)
+        if protocol.synced and step.demand is None:
+            self._memory.heard_at = received_at
         if step.demand is not None:
             raise step.demand
+
+    def _show(self, health: Health) -> None:
+        """Publish how the feed is, if that is new; a dispute is no health."""
+        if health.state is State.LIVE and self.dispute:
+            health = Health(State.DEGRADED, self.dispute)
+        if health is not self._board.health:
+            self._board.set(*health)
+
+
+def _changed(
+    before: Mapping[str, Holding], now: Mapping[str, Holding]
+) -> tuple[Holding, ...]:
+    """Return the balances that are new or differ, and those that are gone."""
+    new = [
+        holding
+        for key, holding in now.items()
+        if key not in before or before[key].balance != holding.balance
+    ]
+    return (*new, *(holding for key, holding in before.items() if key not in now))
 
 
 class _Watch:
@@ -244,14 +273,15 @@ class _Watch:
     """
 
     def __init__(
-        self, venue: Venue, protocol: StreamProtocol, outbox: Outbox, clock: Clock
+        self, runner: StreamRunner, feed: Feed, protocol: StreamProtocol
     ) -> None:
-        self._venue = venue
+        self._runner = runner
+        self._venue = feed.venue
         self._protocol = protocol
-        self._outbox = outbox
-        self._losses = outbox.losses
-        self._clock = clock
-        self._opened_s = clock.monotonic()
+        self._outbox = feed.outbox
+        self._losses = feed.outbox.losses
+        self._clock = feed.clock
+        self._opened_s = self._clock.monotonic()
         self._waiting_s: float | None = self._opened_s
         self._arrived_s = self._opened_s
         self.verdict: PictureNeeded | BusInterrupted | None = None
@@ -281,14 +311,12 @@ class _Watch:
 
     async def run(self, socket: Socket) -> None:
         """Look at the limits until one has passed, then break the connection off."""
-        pinged_s = self._opened_s
         while self.verdict is None:
             await self._clock.sleep(WATCH_S)
-            now_s = self._clock.monotonic()
-            self.verdict = self._passed(now_s)
-            if now_s - pinged_s >= self._venue.ping_interval_s:
-                pinged_s = now_s
-                await self._ping(socket)
+            self.verdict = self._runner.doubt or self._passed(self._clock.monotonic())
+            for frame in self._protocol.due(self._clock.now()):
+                with suppress(TimeoutError, ConnectionClosed):
+                    await asyncio.wait_for(socket.send(frame, text=True), WATCH_S)
         socket.transport.abort()
 
     def _passed(self, now_s: float) -> PictureNeeded | BusInterrupted | None:
@@ -307,12 +335,6 @@ class _Watch:
         if silent_s <= self._venue.silence_s_max:
             return None
         return PictureNeeded("silence", f"no frame for {silent_s:.1f} s")
-
-    async def _ping(self, socket: Socket) -> None:
-        frame = self._protocol.ping(self._clock.now())
-        if frame is not None:
-            with suppress(TimeoutError, ConnectionClosed):
-                await asyncio.wait_for(socket.send(frame, text=True), WATCH_S)
 
 
 @asynccontextmanager

@@ -5,13 +5,13 @@ reads a clock and never touches a socket; the runners (``stream.py``, ``poll.py`
 all that and know no venue by name. One object lives for one connection.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
-from balance_connector.books import Books
+from balance_connector.books import Books, Holding, Observed, Pocket
 from balance_schemas.records import BalanceEvent
 from balance_shared.errors import FrameInvalid, VenueError
 
@@ -46,11 +46,29 @@ class Health(NamedTuple):
     reason: str = ""
 
 
+class Picture(NamedTuple):
+    """Every balance of an account, as one round of polls told it.
+
+    Attributes:
+        rows: each balance once.
+        spared: (subaccount, asset or venue_asset) pairs that could not be read: nothing
+            is known of their balances. None: it cannot be told which.
+        unmapped: venue codes that no table knows: their names are passed through.
+    """
+
+    rows: Sequence[Observed]
+    spared: Collection[tuple[str, str]] | None = ()
+    unmapped: frozenset[str] = frozenset()
+
+
 class Step(NamedTuple):
     """What follows from one frame or answer.
 
     Attributes:
-        events: in the order in which they are to be published; iterated once.
+        events: of a stream, in the order in which they are to be published; iterated
+            once.
+        picture: of a poll: the balances, with the answer that makes a round complete.
+        lines: of a history: ledger lines, oldest first.
         send: frames to send to the venue.
         invalid: the frame, or part of it, cannot be read: dead-letter it.
         demand: end this connection with that error; `classify` says what then.
@@ -60,6 +78,8 @@ class Step(NamedTuple):
     """
 
     events: Iterable[BalanceEvent] = ()
+    picture: Picture | None = None
+    lines: Sequence[Observed] = ()
     send: tuple[bytes, ...] = ()
     invalid: FrameInvalid | None = None
     demand: VenueError | None = None
@@ -111,28 +131,12 @@ class Credentials:
     passphrase: str = field(default="", repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """Settings that venues give a meaning to.
-
-    Attributes:
-        aliases: venue code → canonical asset, from ``ASSET_ALIASES_FILE``; they win.
-        users_all: Kraken ``KRAKEN_USERS_ALL``.
-        rebased: Kraken ``KRAKEN_REBASED``.
-    """
-
-    aliases: Mapping[str, str] = field(default_factory=dict)
-    users_all: bool = False
-    rebased: bool = True
-
-
 class StreamProtocol(Protocol):
     """One connection to a private stream.
 
     The runner calls `login` first and, if it asks for a REST call, gives the answer to
     `open`; then it connects, sends what `open` returned, and calls `receive` for each
-    frame in order, until a step demands an end. `ping` is called every
-    `Venue.ping_interval_s`.
+    frame in order, until a step demands an end. `due` is called several times a second.
     """
 
     @property
@@ -147,7 +151,7 @@ class StreamProtocol(Protocol):
     def synced(self) -> bool:
         """Whether the picture is in (or none is to come)."""
 
-    def login(self, nonce: int) -> Request | None:
+    def login(self, nonce: int, now: datetime) -> Request | None:
         """Return the REST call that has to come before the connection, if any."""
 
     def open(self, answer: Response | None, nonce: int, now: datetime) -> Step:
@@ -160,42 +164,75 @@ class StreamProtocol(Protocol):
     def receive(self, frame: bytes, received_at: datetime) -> Step:
         """Take in one frame. Never raises: what cannot be read is in the step."""
 
-    def ping(self, now: datetime) -> bytes | None:
-        """Return the frame that keeps the connection alive, if the venue has one."""
+    def due(self, now: datetime) -> tuple[bytes, ...]:
+        """Return the frames that it is time to send: pings, questions; often none."""
 
 
 class PollProtocol(Protocol):
-    """Polls of a REST endpoint, for the life of a process.
+    """Polls of the whole account, for the life of a process.
 
     For each round the runner calls `begin`, then `request` until it returns None, and
     `receive` with the answer to each request. A round that fails is not continued.
     """
 
-    @property
-    def health(self) -> Health:
-        """How the feed is, as of the last round."""
-
-    @property
-    def sequence(self) -> int | None:
-        """Number of the last poll that made a round complete."""
-
     def begin(self, now: datetime) -> None:
         """Start a round."""
 
-    def request(self, nonce: int) -> Request | None:
+    def request(self, nonce: int, now: datetime) -> Request | None:
         """Return the next call of this round, or None when the round is complete."""
 
     def receive(self, response: Response, received_at: datetime) -> Step:
         """Take in the answer to the last request. Never raises."""
 
 
-StreamFactory = Callable[[Credentials, Options, Books, frozenset[str]], StreamProtocol]
-"""Makes the protocol of one connection. The last argument names the balances that could
-not be read in the last picture: if they still cannot, the feed is degraded, and no new
-picture is demanded for them."""
+class HistoryProtocol(Protocol):
+    """Asks a venue's ledger for what happened in one stretch of time.
 
-PollFactory = Callable[[Credentials, Options, Books], PollProtocol]
+    Called as the polls are, without `begin`. The lines of a step are told once each;
+    what the stream has told before is left out by the runner.
+    """
+
+    def request(self, nonce: int, now: datetime) -> Request | None:
+        """Return the next call, or None when the stretch is complete."""
+
+    def receive(self, response: Response, received_at: datetime) -> Step:
+        """Take in the answer to the last request. Never raises."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A time in which a stream may have missed something.
+
+    Attributes:
+        since: before the last frame that was surely taken in.
+        until: when the new picture had arrived.
+        changed: the balances that differ from what was known before; those that
+            vanished as they were.
+    """
+
+    since: datetime
+    until: datetime
+    changed: tuple[Holding, ...] = ()
+
+
+StreamFactory = Callable[[Credentials, Any, Books, frozenset[str]], StreamProtocol]
+"""Makes the protocol of one connection from the key, the venue's options, the books and
+the names of the balances that could not be read in the last picture: if they still
+cannot, the feed is degraded, and no new picture is demanded for them."""
+
+PollFactory = Callable[[Credentials, Any], PollProtocol]
 """Makes the protocol of the polls of one process."""
+
+HistoryFactory = Callable[[Credentials, Any, Stretch], HistoryProtocol]
+"""Makes the protocol of one stretch."""
+
+Group = tuple[str, str, str, str]
+"""Subaccount, wallet, wallet id and asset of what is compared; parts may be empty."""
+
+
+def each_wallet(pocket: Pocket) -> Group:
+    """Return the group of venues whose stream and polls name the same wallets."""
+    return pocket.subaccount, pocket.wallet, pocket.wallet_id, pocket.asset
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,20 +243,38 @@ class Venue:
         name: as in keys and commands.
         ws_url: whole URL of the private stream; None if it has to be set.
         rest_url: scheme and host; None if it has to be set.
+        options: dataclass of what the settings say to this venue. A field takes the
+            setting of its name, or of the venue's and its name; ``aliases`` takes what
+            ``ASSET_ALIASES_FILE`` holds.
         stream: makes stream protocols.
         poll: makes poll protocols.
+        history: makes history protocols.
         nonces_per_s: resolution of the venue's nonces (10⁹ ns, 10⁶ µs).
+        connect_interval_s: least seconds between two connections (rate limit).
         silence_s_max: seconds without a frame after which the stream counts as dead.
-        ping_interval_s: seconds between pings.
         picture_s_max: seconds from the subscription within which the picture comes.
+        needs_passphrase: whether an API key has one.
+        group_of: which balances are summed before polls and stream are compared.
+        net_of_pending: whether polls leave out withdrawals that the stream tells only
+            once they are done.
+        updates_without_ids: whether updates carry no id of the fact, so that a line of
+            the history is known by its balance.
+        history_interval_s: seconds between two calls of a history, for the rate limit.
     """
 
     name: str
     ws_url: str | None
     rest_url: str | None
+    options: type[Any]
     stream: StreamFactory
     poll: PollFactory
+    history: HistoryFactory
     nonces_per_s: int
     silence_s_max: float
-    ping_interval_s: float
     picture_s_max: float = 30.0
+    connect_interval_s: float = 0.0
+    needs_passphrase: bool = False
+    group_of: Callable[[Pocket], Group] = each_wallet
+    net_of_pending: bool = False
+    updates_without_ids: bool = False
+    history_interval_s: float = 1.0

@@ -135,6 +135,16 @@ class ConnectorSettings(ServiceSettings):
     asset_aliases_file: Path | None = None
     kraken_users_all: bool = False
     kraken_rebased: bool = True
+    bitfinex_calc: bool = True
+    filter_account_owner: str | None = None
+    filter_account_group: str | None = None
+    filter_account_type: str | None = None
+    filter_asset: str | None = None
+    multi_chain_assets: bool = True
+    signed_content: Literal["body", "message"] = "body"
+    ping_form: Literal["signed", "bare"] = "signed"
+    ping_interval_s: Annotated[float, Field(gt=0, le=19)] = 15.0
+    rest_header_prefix: str | None = None
 
     @field_validator("api_key", "api_secret", "rest_api_key", "rest_api_secret")
     @classmethod

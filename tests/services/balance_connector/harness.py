@@ -5,14 +5,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from balance_connector.books import Account
+from balance_connector.feed import Feed
 from balance_connector.memory import Memory
 from balance_connector.outbox import Entry, Outbox
 from balance_connector.rest import Answer, Nonces
 from balance_connector.status import Board, Counts
 from balance_connector.stream import StreamRunner
 from balance_connector.tell import Teller
-from balance_connector.venue import Credentials, Options, Response
+from balance_connector.venue import Credentials, Response
 from balance_connector.venues import VENUES
+from balance_connector.venues.kraken.options import KrakenOptions
 from balance_schemas.codec import encode_body
 from balance_schemas.records import BalanceEvent, ConnectorStatus, DeadLetter, RawFrame
 from balance_schemas.topics import DEAD_LETTERS, EVENTS, FRAMES, LATEST, STATUS
@@ -33,7 +35,7 @@ class ScriptedRest:
     async def call(self, nonces, make):
         """Answer as `RestClient.call`."""
         async with nonces.lock:
-            request = make(nonces.next())
+            request = make(nonces.next(), self._clock.now())
         if request is None:
             return None
         self.requests.append(request)
@@ -50,23 +52,36 @@ class Bench:
         self.rest = ScriptedRest(self.clock, *rest)
         self.sockets = list(sockets)
         self.connects = 0
-        account = Account("kraken", "main")
-        self.board = Board(account, "ws", self.clock, self._publish)
+        self.account = Account("kraken", "main")
+        self.options = options or KrakenOptions()
+        self.board = self.board_of("ws")
         counts = Counts(("kraken", "main", "ws"))
         self.outbox = Outbox(self.bus, self.clock, counts, lambda _reason: None)
+        self.missed = []
         self.runner = StreamRunner(
-            VENUES["kraken"],
+            self.feed(self.board),
             "ws://scripted",
+            self._connect,
+            self.missed.append,
+        )
+
+    def board_of(self, feed: str) -> Board:
+        """Return the status of a feed."""
+        return Board(self.account, feed, self.clock, self._publish)
+
+    def feed(self, board: Board) -> Feed:
+        """Return a feed with everything around it."""
+        return Feed(
+            VENUES["kraken"],
             Credentials("key", "c2VjcmV0"),
-            options or Options(),
+            self.options,
             self.rest,
             Nonces(self.clock, 1_000_000_000),
             Memory(self._latest, self.clock),
-            Teller(account, self.board, self.outbox, self.clock),
+            Teller(self.account, board, self.outbox, self.clock),
             self.outbox,
-            self.board,
+            board,
             self.clock,
-            self._connect,
         )
 
     async def _latest(self):

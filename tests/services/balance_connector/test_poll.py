@@ -3,14 +3,8 @@
 import pytest
 from harness import Bench, ScriptedRest
 
-from balance_connector.books import Account
-from balance_connector.memory import Memory
 from balance_connector.poll import PollRunner
-from balance_connector.rest import Nonces
-from balance_connector.status import Board
-from balance_connector.tell import Teller
-from balance_connector.venue import Credentials, Options, Response
-from balance_connector.venues import VENUES
+from balance_connector.venue import Response
 from balance_shared.errors import VenueRefused
 
 HTML = Response(200, b"<html>no names</html>")
@@ -26,28 +20,23 @@ def failed(text: str) -> Response:
     return Response(200, f'{{"error":["{text}"]}}'.encode())
 
 
+class Mute:
+    """A witness that hears everything and wants no more."""
+
+    async def hear(self, answered):
+        """Take in an answer."""
+        return False
+
+
 class PollBench(Bench):
     """A poll runner with everything around it; names are never to be had."""
 
     def __init__(self, *answers: Response, primary: bool = True) -> None:
         super().__init__()
         self.rest = ScriptedRest(self.clock, HTML, HTML, *answers)
-        account = Account("kraken", "main")
-        self.board = Board(account, "rest", self.clock, self._publish)
-        self.runner = PollRunner(
-            VENUES["kraken"],
-            Credentials("key", "c2VjcmV0"),
-            Options(),
-            self.rest,
-            Nonces(self.clock, 1_000_000_000),
-            Memory(self._latest, self.clock),
-            Teller(account, self.board, self.outbox, self.clock),
-            self.outbox,
-            self.board,
-            self.clock,
-            primary=primary,
-            interval_s=60,
-        )
+        self.board = self.board_of("rest")
+        witness = None if primary else Mute()
+        self.runner = PollRunner(self.feed(self.board), 60, witness)
 
 
 async def test_first_answer_is_a_picture_then_changes():

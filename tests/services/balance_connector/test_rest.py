@@ -42,7 +42,7 @@ async def test_bytes_and_headers_arrive_as_signed(venue):
     body = b"nonce=1&x=%C3%A4+b"
     request = Request("POST", "/echo", "Echo", {"API-Sign": "abc="}, body)
     async with RestClient(url, SystemClock()) as rest:
-        answer = await rest.call(Nonces(SystemClock(), 1000), lambda _: request)
+        answer = await rest.call(Nonces(SystemClock(), 1000), lambda *_: request)
 
     ((received, sent),) = seen
     assert body == sent
@@ -55,7 +55,7 @@ async def test_error_status_is_an_answer(venue):
     """The body of an error says what it is: it is handed on."""
     async with RestClient(venue[0], SystemClock()) as rest:
         request = Request("GET", "/echo?s=500", "Echo")
-        answer = await rest.call(Nonces(SystemClock(), 1000), lambda _: request)
+        answer = await rest.call(Nonces(SystemClock(), 1000), lambda *_: request)
 
     assert 500 == answer.response.status
 
@@ -64,7 +64,7 @@ async def test_redirect_is_not_followed(venue):
     """A redirected POST would lose its body."""
     async with RestClient(venue[0], SystemClock()) as rest:
         request = Request("POST", "/moved", "Moved", {}, b"nonce=1")
-        answer = await rest.call(Nonces(SystemClock(), 1000), lambda _: request)
+        answer = await rest.call(Nonces(SystemClock(), 1000), lambda *_: request)
 
     assert 301 == answer.response.status
 
@@ -74,7 +74,7 @@ async def test_unreachable_venue_is_unavailable():
     async with RestClient("http://127.0.0.1:9", SystemClock()) as rest:
         with pytest.raises(VenueUnavailable, match=r"127\.0\.0\.1:9"):
             await rest.call(
-                Nonces(SystemClock(), 1000), lambda _: Request("GET", "/", "x")
+                Nonces(SystemClock(), 1000), lambda *_: Request("GET", "/", "x")
             )
 
 
@@ -83,7 +83,7 @@ async def test_calls_of_one_key_arrive_in_the_order_of_their_nonces(venue):
     url, seen = venue
     nonces = Nonces(SystemClock(), 1_000_000_000)
 
-    def make(nonce: int) -> Request:
+    def make(nonce: int, _now) -> Request:
         return Request("POST", "/echo", "Echo", {}, str(nonce).encode())
 
     async with RestClient(url, SystemClock()) as rest:

@@ -5,17 +5,30 @@ A balance comes in by ``wire.py`` (what a frame says), ``stream.py`` or ``poll.p
 ``auth.py`` signs requests and ``refusals.py`` knows the venue's error texts.
 """
 
-from balance_connector.venue import Venue
+from balance_connector.books import Pocket
+from balance_connector.venue import Group, Venue
+from balance_connector.venues.kraken.history import KrakenHistory
+from balance_connector.venues.kraken.options import KrakenOptions
 from balance_connector.venues.kraken.poll import KrakenPoll
 from balance_connector.venues.kraken.stream import KrakenStream
+
+
+def each_asset(pocket: Pocket) -> Group:
+    """Return the group of an asset: stream and ``Balance`` name wallets differently."""
+    return pocket.subaccount, "", "", pocket.asset
+
 
 KRAKEN = Venue(
     name="kraken",
     ws_url="wss://ws-auth.kraken.com/v2",
     rest_url="https://api.kraken.com",
+    options=KrakenOptions,
     stream=KrakenStream,
     poll=KrakenPoll,
+    history=KrakenHistory,
     nonces_per_s=1_000_000_000,
     silence_s_max=5.0,
-    ping_interval_s=2.0,
+    group_of=each_asset,
+    net_of_pending=True,
+    history_interval_s=6.0,
 )

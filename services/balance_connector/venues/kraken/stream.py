@@ -17,7 +17,7 @@ authentication".
 """
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import msgspec
@@ -27,7 +27,6 @@ from balance_connector.venue import (
     Credentials,
     Health,
     Note,
-    Options,
     Request,
     Response,
     State,
@@ -44,6 +43,7 @@ from balance_connector.venues.kraken.observing import (
     time_of,
     total_of,
 )
+from balance_connector.venues.kraken.options import KrakenOptions
 from balance_connector.venues.kraken.refusals import meaning, result_of
 from balance_connector.venues.kraken.wallets import (
     UNNAMED,
@@ -64,6 +64,7 @@ from balance_shared.errors import (
 _TOKEN_PERMISSION = "WebSocket interface - On"  # noqa: S105
 _CHANNEL_PERMISSION = "Query Funds"
 _LEDGER_IDS_MAX = 20_000
+_PING_INTERVAL = timedelta(seconds=2)
 
 _SYSTEM_WORDS = frozenset({"online", "maintenance", "cancel_only", "post_only"})
 _DUPLICATE = Step(notes=(Note.DUPLICATE,))
@@ -89,7 +90,7 @@ class KrakenStream:
     def __init__(
         self,
         credentials: Credentials,
-        options: Options,
+        options: KrakenOptions,
         books: Books,
         tolerated: frozenset[str],
     ) -> None:
@@ -105,11 +106,12 @@ class KrakenStream:
         self._pictured = 0
         self._ledger_ids: dict[str, int] = {}
         self._frames = 0
+        self._pinged_at: datetime | None = None
         self.sequence: int | None = None
         self.synced = False
         self.health = Health(State.SYNCING, "waiting for the picture")
 
-    def login(self, nonce: int) -> Request | None:
+    def login(self, nonce: int, now: datetime) -> Request | None:
         """Return the call for a fresh token; each connection needs its own."""
         return private_call(self._credentials, "GetWebSocketsToken", nonce, secret=True)
 
@@ -129,9 +131,12 @@ class KrakenStream:
         request = {"method": "subscribe", "params": params, "req_id": 1}
         return Step(send=(msgspec.json.encode(request),))
 
-    def ping(self, now: datetime) -> bytes | None:
+    def due(self, now: datetime) -> tuple[bytes, ...]:
         """Return an application ping; its pong shows that the venue is there."""
-        return b'{"method":"ping"}'
+        if self._pinged_at is not None and now - self._pinged_at < _PING_INTERVAL:
+            return ()
+        self._pinged_at = now
+        return (b'{"method":"ping"}',)
 
     def receive(self, frame: bytes, received_at: datetime) -> Step:
         """Take in one frame."""

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from balance_connector.books import Account, Books
-from balance_connector.venue import Credentials, Options
+from balance_connector.venue import Credentials
+from balance_connector.venues.kraken.options import KrakenOptions
 from balance_connector.venues.kraken.stream import KrakenStream
 
 DATA = Path(__file__).parents[4] / "data" / "kraken"
@@ -17,7 +18,7 @@ def connection(known=None, tolerated=frozenset(), epoch=1, **options) -> KrakenS
     """Return a protocol whose books start with what was known."""
     account = Account("kraken", "main")
     books = Books(account, "ws", epoch, {} if known is None else known)
-    return KrakenStream(KEY, Options(**options), books, frozenset(tolerated))
+    return KrakenStream(KEY, KrakenOptions(**options), books, frozenset(tolerated))
 
 
 def frame(kind: str, rows: list[str], sequence: int | None) -> bytes:

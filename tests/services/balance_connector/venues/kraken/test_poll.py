@@ -8,18 +8,33 @@ import pytest
 from conversation import KEY, NOW, seed, told
 
 from balance_connector.books import Account, Books
-from balance_connector.venue import Note, Options, Response, State
+from balance_connector.poll import Rounds
+from balance_connector.venue import Note, Response
+from balance_connector.venues.kraken.options import KrakenOptions
 from balance_connector.venues.kraken.poll import KrakenPoll
-from balance_shared.errors import FrameInvalid, VenueRefused, VenueUnavailable
+from balance_shared.errors import (
+    FrameInvalid,
+    PictureNeeded,
+    VenueRefused,
+    VenueUnavailable,
+)
 
 PLAIN = b'{"error":[],"result":{"XXBT":{"altname":"XBT"},"ZARS":{"altname":"ARS"}}}'
 DISPLAY = b'{"error":[],"result":{"BTC":{"altname":"XBT"},"ARS":{"altname":"ARS"}}}'
 
 
-def polls(known=None, **options) -> KrakenPoll:
+class Polls(KrakenPoll):
+    """The protocol, and the rounds that tell what it reads."""
+
+    def __init__(self, options: KrakenOptions) -> None:
+        super().__init__(KEY, options)
+        account = Account("kraken", "main")
+        self.rounds = Rounds(Books(account, "rest", 9, {}))
+
+
+def polls(**options) -> Polls:
     """Return a protocol at the start of its process."""
-    books = Books(Account("kraken", "main"), "rest", 9, {} if known is None else known)
-    return KrakenPoll(KEY, Options(**options), books)
+    return Polls(KrakenOptions(**options))
 
 
 def balance(**amounts: str) -> bytes:
@@ -28,15 +43,18 @@ def balance(**amounts: str) -> bytes:
     return msgspec.json.encode({"error": [], "result": rows})
 
 
-def round_of(poll: KrakenPoll, answer: bytes, *, names=(PLAIN, DISPLAY), at=NOW):
-    """Run one round and return the step of its balances."""
+def round_of(poll: Polls, answer: bytes, *, names=(PLAIN, DISPLAY), at=NOW):
+    """Run one round; return the step of its balances with the events it makes."""
     names = list(names)
     step = None
     poll.begin(at)
-    while (request := poll.request(1)) is not None:
+    while (request := poll.request(1, at)) is not None:
         body = answer if request.source == "Balance" else names.pop(0)
         step = poll.receive(Response(200, body), at)
-    return step
+    if step.picture is None:
+        return step
+    events = list(poll.rounds.tell(step.picture, at))
+    return step._replace(events=events)
 
 
 def test_names_come_first_and_then_once_a_day():
@@ -44,7 +62,7 @@ def test_names_come_first_and_then_once_a_day():
     poll = polls()
     first = []
     poll.begin(NOW)
-    while (request := poll.request(1)) is not None:
+    while (request := poll.request(1, NOW)) is not None:
         first.append((request.method, request.path, request.source))
         poll.receive(Response(200, PLAIN if "=1" not in request.path else DISPLAY), NOW)
 
@@ -54,10 +72,10 @@ def test_names_come_first_and_then_once_a_day():
         ("POST", "/0/private/Balance", "Balance"),
     ] == first
     poll.begin(NOW + timedelta(hours=1))
-    assert "Balance" == poll.request(1).source
-    assert poll.request(1) is None
+    assert "Balance" == poll.request(1, NOW).source
+    assert poll.request(1, NOW) is None
     poll.begin(NOW + timedelta(days=2))
-    assert "Assets" == poll.request(1).source
+    assert "Assets" == poll.request(1, NOW).source
 
 
 def test_failed_round_is_begun_anew():
@@ -65,10 +83,10 @@ def test_failed_round_is_begun_anew():
     poll = polls()
     round_of(poll, b"<html>")
     poll.begin(NOW)
-    poll.request(1)
+    poll.request(1, NOW)
     poll.begin(NOW)
 
-    assert "Balance" == poll.request(1).source
+    assert "Balance" == poll.request(1, NOW).source
 
 
 @pytest.mark.parametrize(("rebased", "word"), [(True, "rebased"), (False, "base")])
@@ -76,10 +94,10 @@ def test_rebasing_is_said_explicitly(rebased, word):
     """The same switch as on the stream."""
     poll = polls(rebased=rebased)
     poll.begin(NOW)
-    poll.request(1)
-    poll.request(1)
+    poll.request(1, NOW)
+    poll.request(1, NOW)
 
-    assert f"rebase_multiplier={word}".encode() in poll.request(1).body
+    assert f"rebase_multiplier={word}".encode() in poll.request(1, NOW).body
 
 
 def test_documented_answer_is_a_picture():
@@ -121,7 +139,7 @@ def test_later_answers_tell_changes_only():
     ] == [(e.kind, e.asset, str(e.balance), str(e.delta)) for e in events]
     assert {None} == {event.snapshot_id for event in events}
     assert {1} == {event.sequence for event in events}
-    assert step.confirmed
+    assert step.invalid is None
     assert 3 == len({event.event_id for event in events})
 
 
@@ -132,8 +150,8 @@ def test_unchanged_answer_confirms_and_tells_nothing():
     step = round_of(poll, balance(ZUSD="10"))
 
     assert [] == told(step)
-    assert step.confirmed
-    assert State.LIVE is poll.health.state
+    assert step.picture is not None
+    assert step.invalid is None
 
 
 def test_balance_that_comes_back_is_an_update():
@@ -154,13 +172,14 @@ def test_balance_that_comes_back_is_an_update():
 def test_two_codes_of_one_name_do_not_merge(order):
     """The later one keeps the venue's code, and the clash is counted."""
     first, second = order
-    step = round_of(polls(), balance(**{first: "1", second: "2"}))
+    poll = polls()
+    step = round_of(poll, balance(**{first: "1", second: "2"}))
 
     assert [
         ("snapshot", "spot", "main", "BTC", "1"),
         ("snapshot", "spot", "main", second, "2"),
     ] == told(step)
-    assert Note.ASSET_CLASH in step.notes
+    assert 1 == poll.rounds.books.clashes
 
 
 def test_clash_is_decided_once():
@@ -198,12 +217,13 @@ def test_change_that_does_not_fit_is_told_without_it():
 
 @pytest.mark.parametrize("text", ["ESession:Invalid session", "EAPI:Invalid token"])
 def test_session_error_is_not_live(text):
-    """Whatever the error, what is not answered is not live."""
+    """Whatever the error, what is not answered is asked again."""
     poll = polls()
     list(round_of(poll, balance(ZUSD="1")).events)
-    round_of(poll, f'{{"error":["{text}"]}}'.encode())
+    step = round_of(poll, f'{{"error":["{text}"]}}'.encode())
 
-    assert State.STALE is poll.health.state
+    assert isinstance(step.demand, PictureNeeded)
+    assert step.picture is None
 
 
 @pytest.mark.parametrize("code", ["", "X" * 300])
@@ -226,7 +246,7 @@ def test_unknown_code_is_counted_once_and_asks_for_names_sooner():
     assert (Note.UNMAPPED_ASSET,) == first.notes
     assert () == second.notes
     poll.begin(NOW + timedelta(minutes=11))
-    assert "Assets" == poll.request(1).source
+    assert "Assets" == poll.request(1, NOW).source
 
 
 @pytest.mark.parametrize(
@@ -240,9 +260,8 @@ def test_unreadable_balance_is_spared(bad):
 
     assert [("update", "spot", "main", "USD", "11")] == told(step)
     assert frozenset({"XXBT"}) == step.invalid.names
-    assert not step.confirmed
-    assert State.DEGRADED is poll.health.state
-    assert "XXBT" in poll.health.reason
+    assert "XXBT" in str(step.invalid)
+    assert step.demand is None
 
 
 @pytest.mark.parametrize(
@@ -268,18 +287,16 @@ def test_faulty_answer_is_never_no_balances(body, error):
 
     assert error is type(step.demand)
     assert [] == told(step)
-    assert not step.confirmed
+    assert step.picture is None
 
 
-def test_outage_is_told_by_the_state():
-    """Maintenance and other failures have their own states."""
-    poll = polls()
-    round_of(poll, b'{"error":["EService:Unavailable"]}')
-    maintenance = poll.health.state
-    round_of(poll, b'{"error":["EGeneral:Internal error"]}')
+def test_maintenance_is_told():
+    """Maintenance is told from other failures."""
+    down = round_of(polls(), b'{"error":["EService:Unavailable"]}')
+    failed = round_of(polls(), b'{"error":["EGeneral:Internal error"]}')
 
-    assert State.MAINTENANCE is maintenance
-    assert State.STALE is poll.health.state
+    assert down.demand.maintenance
+    assert not failed.demand.maintenance
 
 
 def test_numbers_are_taken_too():

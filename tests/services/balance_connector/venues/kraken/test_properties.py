@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from balance_connector.books import Account, Books
-from balance_connector.venue import Options, Response, State
+from balance_connector.poll import Rounds
+from balance_connector.venue import Response, State
+from balance_connector.venues.kraken.options import KrakenOptions
 from balance_connector.venues.kraken.poll import KrakenPoll
 from balance_schemas.codec import encode_body
 from balance_schemas.decimals import ZERO, add, subtract
@@ -184,11 +186,13 @@ def test_stream_takes_in_anything(frames, users_all):
 )
 def test_polls_take_in_anything(bodies, results):
     """No answer raises, and every event is a checked record."""
-    books = Books(Account("kraken", "main"), "rest", 1, {})
-    poll = KrakenPoll(KEY, Options(), books)
+    rounds = Rounds(Books(Account("kraken", "main"), "rest", 1, {}))
+    poll = KrakenPoll(KEY, KrakenOptions())
     answers = [*bodies, *(json.dumps({"result": r}).encode() for r in results)]
     for body in answers:
         poll.begin(NOW)
-        while poll.request(1) is not None:
+        while poll.request(1, NOW) is not None:
             step = poll.receive(Response(200, body), NOW)
-            assert all(encode_body(event) for event in step.events)
+            if step.picture is not None:
+                events = rounds.tell(step.picture, NOW)
+                assert all(encode_body(event) for event in events)

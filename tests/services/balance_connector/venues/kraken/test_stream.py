@@ -34,7 +34,7 @@ class TestOpening:
     def test_token_is_asked_for_and_used(self):
         """Each connection subscribes with a fresh token and says how to rebase."""
         stream = connection(rebased=False)
-        request = stream.login(7)
+        request = stream.login(7, NOW)
         answer = Response(200, b'{"error":[],"result":{"token":"T","expires":900}}')
         (subscription,) = stream.open(answer, 8, NOW).send
 

@@ -1,0 +1,106 @@
+"""Tells late what a stream missed: asks the venue's history after each new picture.
+
+The events are of kind ``backfill``: facts for readers of history, never a current
+balance. Stretches wait in line and are asked for one after the other, at the pace that
+the venue's limit on such calls allows; the stream does not wait for them.
+"""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
+import structlog
+
+from balance_connector.books import Books, Told
+from balance_connector.feed import Feed
+from balance_connector.rest import Answer
+from balance_connector.retry import retrying
+from balance_connector.venue import HistoryProtocol, Stretch
+from balance_shared.errors import BusInterrupted, VenueRefused, Verdict, classify
+
+MARGIN = timedelta(seconds=10)
+"""How far a stretch reaches beyond its ends: clocks differ, and frames take time."""
+
+log = structlog.get_logger(__name__)
+
+
+class Backfiller:
+    """Fetches the stretches of one account, for the life of the process.
+
+    Args:
+        feed: the ways to venue and bus; its memory holds what the stream has told.
+        recent: facts that the stream told; see `Books`.
+    """
+
+    def __init__(self, feed: Feed, recent: dict[str, None]) -> None:
+        self._feed = feed
+        self._recent = recent
+        self._stretches: asyncio.Queue[Stretch] = asyncio.Queue()
+
+    def missed(self, stretch: Stretch) -> None:
+        """Put a stretch in line."""
+        wider = replace(
+            stretch, since=stretch.since - MARGIN, until=stretch.until + MARGIN
+        )
+        self._stretches.put_nowait(wider)
+
+    async def run(self) -> None:
+        """Fetch for ever; a key without permission for history loses only that."""
+        while True:
+            stretch = await self._stretches.get()
+            try:
+                async for attempt in retrying(
+                    self._feed.clock, self._note, _is_passing
+                ):
+                    with attempt:
+                        await self._fetch(stretch)
+            except VenueRefused as error:
+                log.error("backfill_refused", error=str(error))  # noqa: TRY400
+
+    def _note(self, error: BaseException, wait_s: float) -> None:
+        log.warning("backfill_failed", error=str(error), wait_s=round(wait_s, 2))
+
+    async def _fetch(self, stretch: Stretch) -> None:
+        """Ask for one stretch from its beginning; what was told is not told again."""
+        feed, board = self._feed, self._feed.board
+        epoch = feed.memory.next_epoch()
+        feed.teller.begin(epoch)
+        books = Books(board.account, board.feed, epoch, {}, self._recent)
+        protocol = feed.venue.history(feed.credentials, feed.options, stretch)
+        calls, lines = 0, 0
+        while answer := await feed.rest.call(feed.nonces, protocol.request):
+            lines += await self._take(protocol, books, answer, calls)
+            calls += 1
+            await feed.clock.sleep(feed.venue.history_interval_s)
+        log.info("backfilled", since=str(stretch.since), calls=calls, events=lines)
+
+    async def _take(
+        self, protocol: HistoryProtocol, books: Books, answer: Answer, call: int
+    ) -> int:
+        """Tell one answer; return how many events it made."""
+        feed, received_at = self._feed, answer.received_at
+        step = protocol.receive(answer.response, received_at)
+        told = Told(received_at, None, f"c{call}")
+        events = list(
+            books.backfill(
+                step.lines, told, same_balance=feed.venue.updates_without_ids
+            )
+        )
+        if step.keep and not answer.request.secret:
+            await feed.teller.tell(
+                answer.response.body,
+                answer.request.source,
+                received_at,
+                events=events,
+                invalid=step.invalid,
+            )
+        for note in step.notes:
+            feed.board.count.note(note)
+        if step.demand is not None:
+            raise step.demand
+        return len(events)
+
+
+def _is_passing(error: BaseException) -> bool:
+    passing = classify(error) in {Verdict.RETRY, Verdict.RESUBSCRIBE}
+    return passing or isinstance(error, BusInterrupted)

@@ -1,0 +1,243 @@
+"""Compares what a stream told with what polls tell: pure, by the sandwich rule.
+
+A poll is a picture of some moment between its request and its answer. A balance that no
+event moved from just before the request until a settle time after the answer had one
+value all the while, so both sources must name it. What moved meanwhile is undecided and
+is looked at again with the next answer. A difference counts when two answers in a row
+show the same one: venues answer polls from caches that may lag.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from datetime import datetime, timedelta
+from decimal import Context, Decimal
+from typing import NamedTuple
+
+from balance_connector.books import Holding, Pocket
+from balance_connector.venue import Group, Picture
+from balance_schemas.decimals import ZERO, AmountUnfitError, exact, subtract
+from balance_schemas.records import Difference
+
+BEFORE = timedelta(seconds=2)
+"""How long before the request a balance must have been at rest."""
+
+DIFFERENCES_MAX = 1_000
+"""Most differences that one record lists: it has to fit a Kafka record."""
+
+
+class Answered(NamedTuple):
+    """One whole round of polls.
+
+    Attributes:
+        picture: what it told.
+        requested_at: before the first call.
+        answered_at: after the last.
+        calls: how many answers it is made of.
+    """
+
+    picture: Picture
+    requested_at: datetime
+    answered_at: datetime
+    calls: int
+
+
+class Sums(NamedTuple):
+    """What one source says of a group: its sum, and when it was last told."""
+
+    amount: Decimal
+    told_at: datetime | None = None
+
+
+class Found(NamedTuple):
+    """What comparing has established so far.
+
+    Attributes:
+        agreed: groups on which both sources were seen to agree while at rest.
+        open: group → difference that is undecided, or was seen once.
+        confirmed: group → difference that was seen twice, the same both times.
+    """
+
+    agreed: frozenset[Group] = frozenset()
+    open: Mapping[Group, Difference] = {}
+    confirmed: Mapping[Group, Difference] = {}
+
+    @property
+    def verdict(self) -> str:
+        """The verdict as published in ``Reconciliation``."""
+        if any(found.cause not in _PASSING for found in self.confirmed.values()):
+            return "inconsistent"
+        return "inconclusive" if self.open or self.confirmed else "consistent"
+
+    @property
+    def differences(self) -> tuple[Difference, ...]:
+        """All differences, the confirmed first, in the order of their groups."""
+        listed = [
+            found[group]
+            for found in (self.confirmed, self.open)
+            for group in sorted(found)
+            if found[group].residual or found[group].cause == "unreadable"
+        ]
+        return tuple(listed[:DIFFERENCES_MAX])
+
+
+_WIDE = Context(prec=60)
+"""Sums over wallets may be larger than any record holds."""
+
+_PASSING = frozenset({"pending_withdrawal", "unknown_asset", "unreadable"})
+"""Causes that are no proof against the stream, however often they are seen."""
+
+_UNDECIDED = frozenset({"torn_answer", "venue_lag", "stale_stream"})
+"""Causes of differences that say nothing yet."""
+
+
+def compare(
+    known: Mapping[str, Holding],
+    answered: Answered,
+    group_of: Callable[[Pocket], Group],
+    before: Found,
+    *,
+    net_of_pending: bool = False,
+) -> Found:
+    """Return what is established once one more answer is compared.
+
+    Args:
+        known: key → holding as the stream told it, a settle time after the answer.
+        answered: the answer.
+        group_of: which balances are summed; see `Venue.group_of`.
+        before: what the answers before have established.
+        net_of_pending: see `Venue.net_of_pending`.
+
+    Returns:
+        Groups that agreed once stay agreed: each was right at its time.
+    """
+    picture = answered.picture
+    streamed = _sums(known.values(), group_of)
+    observed = _observed(picture, group_of)
+    spared = _spared(known, picture, group_of)
+    unmapped = {
+        group_of(row.pocket)
+        for row in picture.rows
+        if row.pocket.venue_asset in picture.unmapped
+    }
+    agreed = set(before.agreed)
+    undecided: dict[Group, Difference] = {}
+    confirmed: dict[Group, Difference] = {}
+    for group in streamed.keys() | observed.keys() | spared:
+        ours, theirs = streamed.get(group), observed.get(group)
+        motion = "unreadable" if group in spared else _motion(ours, answered)
+        if motion in _UNDECIDED and group in agreed:
+            continue
+        if _amount(ours) == _amount(theirs) and motion is None:
+            agreed.add(group)
+            continue
+        agreed.discard(group)
+        still = _cause(ours, theirs, group in unmapped, net_of_pending)
+        found = _difference(group, ours, theirs, motion or still)
+        settled = found.cause not in _UNDECIDED and _same(found, before, group)
+        (confirmed if settled else undecided)[group] = found
+    return Found(frozenset(agreed), undecided, confirmed)
+
+
+def _sums(
+    holdings: Collection[Holding], group_of: Callable[[Pocket], Group]
+) -> dict[Group, Sums]:
+    sums: dict[Group, Sums] = {}
+    for pocket, balance, told_at in holdings:
+        group = group_of(pocket)
+        held = sums.get(group)
+        if held is None:
+            sums[group] = Sums(balance, told_at)
+        else:
+            latest = max(told_at, held.told_at or told_at)
+            sums[group] = Sums(_WIDE.add(held.amount, balance), latest)
+    return sums
+
+
+def _observed(
+    picture: Picture, group_of: Callable[[Pocket], Group]
+) -> dict[Group, Sums]:
+    sums: dict[Group, Sums] = {}
+    for row in picture.rows:
+        group = group_of(row.pocket)
+        held = sums.get(group)
+        total = _WIDE.add(held.amount, row.balance) if held else row.balance
+        sums[group] = Sums(total)
+    return sums
+
+
+def _spared(
+    known: Mapping[str, Holding],
+    picture: Picture,
+    group_of: Callable[[Pocket], Group],
+) -> set[Group]:
+    """Return the groups of which the answer tells nothing that can be read."""
+    if picture.spared is None:
+        return {group_of(holding.pocket) for holding in known.values()}
+    if not picture.spared:
+        return set()
+    return {
+        group_of(pocket)
+        for pocket, *_ in known.values()
+        if (pocket.subaccount, pocket.venue_asset) in picture.spared
+        or (pocket.subaccount, pocket.asset) in picture.spared
+    }
+
+
+def _amount(sums: Sums | None) -> Decimal:
+    return sums.amount if sums else ZERO
+
+
+def _motion(ours: Sums | None, answered: Answered) -> str | None:
+    """Return why a group was not at rest, or None if it was."""
+    told_at = ours.told_at if ours else None
+    if told_at is None or told_at < answered.requested_at - BEFORE:
+        return None
+    inside = answered.requested_at <= told_at <= answered.answered_at
+    return "torn_answer" if inside and answered.calls > 1 else "venue_lag"
+
+
+def _cause(
+    ours: Sums | None,
+    theirs: Sums | None,
+    unmapped: bool,
+    net_of_pending: bool,
+) -> str:
+    if unmapped:
+        return "unknown_asset"
+    if net_of_pending and _amount(theirs) < _amount(ours):
+        return "pending_withdrawal"
+    return "missed_event"
+
+
+def _difference(
+    group: Group, ours: Sums | None, theirs: Sums | None, cause: str
+) -> Difference:
+    subaccount, wallet, wallet_id, asset = group
+    streamed = ours.amount if ours else None
+    observed = theirs.amount if theirs else None
+    try:
+        residual = subtract(_amount(theirs), _amount(ours))
+        for amount in (streamed, observed):
+            exact(amount or ZERO)
+    except AmountUnfitError:
+        streamed = observed = None
+        residual, cause = ZERO, "unreadable"
+    return Difference(
+        subaccount=subaccount,
+        wallet=wallet,
+        wallet_id=wallet_id,
+        asset=asset,
+        streamed=streamed,
+        observed=observed,
+        residual=residual,
+        cause=cause,
+    )
+
+
+def _same(found: Difference, before: Found, group: Group) -> bool:
+    """Whether the answer before showed the same difference."""
+    seen = before.confirmed.get(group) or before.open.get(group)
+    return (
+        seen is not None
+        and seen.residual == found.residual
+        and seen.cause not in _UNDECIDED
+    )

@@ -1,0 +1,144 @@
+"""Confirms or disputes what the stream told, by the answers of polls beside it.
+
+The comparing is in ``reconcile.py``; here is what it waits for and what follows. Only a
+comparison in which every balance agreed moves the stream's `confirmed_at`. A difference
+that is confirmed makes the stream take a new picture; if the new one does not mend it,
+the stream is degraded until both agree again, and no further picture is taken for it.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+
+import structlog
+
+from balance_connector.feed import Feed
+from balance_connector.outbox import Entry
+from balance_connector.reconcile import Answered, Found, compare
+from balance_connector.stream import StreamRunner
+from balance_connector.venue import State
+from balance_schemas.decimals import plain
+from balance_schemas.records import Difference, Reconciliation
+from balance_schemas.topics import RECONCILIATIONS
+from balance_shared.errors import PictureNeeded
+from balance_shared.kafka import outgoing
+
+SETTLE_S = 2.0
+"""How long after an answer the stream may take to tell what was in it, in seconds."""
+
+TRIES_MAX = 5
+"""Answers that are compared before an undecided comparison is published as such."""
+
+LISTED_MAX = 3
+"""Most differences that a reason lists."""
+
+log = structlog.get_logger(__name__)
+
+
+class StreamWitness:
+    """Compares the polls of one account with its stream.
+
+    Args:
+        polls: the feed of the polls.
+        stream: the feed of the stream.
+        runner: of the stream.
+    """
+
+    def __init__(self, polls: Feed, stream: Feed, runner: StreamRunner) -> None:
+        self._polls = polls
+        self._stream = stream
+        self._runner = runner
+        self._clock = polls.clock
+        self._found = Found()
+        self._began_at: datetime | None = None
+        self._epoch = 0
+        self._tries = 0
+        self._disputed: frozenset[tuple[object, ...]] = frozenset()
+
+    async def hear(self, answered: Answered) -> bool:
+        """Compare one answer; return whether another is wanted soon."""
+        board = self._stream.board
+        epoch = board.epoch
+        await self._clock.sleep(SETTLE_S)
+        if board.epoch != epoch or not self._is_telling():
+            self._begin_anew()
+            return False
+        if epoch != self._epoch:
+            self._begin_anew()
+            self._epoch = epoch
+        self._began_at = self._began_at or answered.requested_at
+        venue = self._stream.venue
+        self._found = compare(
+            self._stream.memory.balances,
+            answered,
+            venue.group_of,
+            self._found,
+            net_of_pending=venue.net_of_pending,
+        )
+        self._tries += 1
+        if self._found.open and self._tries < TRIES_MAX:
+            return True
+        self._conclude(answered)
+        self._begin_anew()
+        return False
+
+    def _is_telling(self) -> bool:
+        """Whether the stream says that its balances are good."""
+        return self._stream.board.health.state in {State.LIVE, State.DEGRADED}
+
+    def _begin_anew(self) -> None:
+        self._found, self._began_at, self._tries = Found(), None, 0
+
+    def _conclude(self, answered: Answered) -> None:
+        """Publish the verdict and act on it."""
+        found = self._found
+        began_at = self._began_at or answered.requested_at
+        self._publish(found, began_at, answered.answered_at)
+        if found.verdict == "consistent":
+            self._stream.board.confirmed_at = began_at
+            self._polls.board.confirmed_at = began_at
+        wrong = [row for row in found.confirmed.values() if row.cause == "missed_event"]
+        if not wrong:
+            self._disputed, self._runner.dispute = frozenset(), None
+            return
+        text = f"REST says otherwise: {_listed(wrong)}"
+        log.error("inconsistent", balances=len(wrong), text=text)
+        disputed = frozenset(
+            (row.subaccount, row.wallet, row.wallet_id, row.asset, row.residual)
+            for row in wrong
+        )
+        if disputed == self._disputed:
+            self._runner.dispute = text
+        else:
+            self._disputed = disputed
+            self._runner.doubt = PictureNeeded("inconsistent", text)
+
+    def _publish(
+        self, found: Found, requested_at: datetime, answered_at: datetime
+    ) -> None:
+        account = self._polls.board.account
+        record = Reconciliation(
+            venue=account.venue,
+            account=account.alias,
+            requested_at=requested_at,
+            answered_at=answered_at,
+            verdict=found.verdict,
+            checked=len(found.agreed) + len(found.confirmed),
+            differences=found.differences,
+        )
+        time_ms = int(self._clock.now().timestamp() * 1000)
+        entry = outgoing(RECONCILIATIONS, account.key, record, time_ms)
+        self._polls.outbox.put(Entry([entry], self._clock.monotonic()))
+
+
+def _listed(wrong: list[Difference]) -> str:
+    listed = "; ".join(
+        f"{row.subaccount} {row.wallet}/{row.wallet_id} {row.asset} "
+        f"{_text(row.observed)} (streamed {_text(row.streamed)})".strip()
+        for row in wrong[:LISTED_MAX]
+    )
+    more = f" and {len(wrong) - LISTED_MAX} more" if len(wrong) > LISTED_MAX else ""
+    return listed + more
+
+
+def _text(amount: Decimal | None) -> str:
+    return "none" if amount is None else plain(amount)
