@@ -7,6 +7,8 @@ from typing import Any
 from balance_simulator.kraken.settings import KrakenSettings
 from balance_simulator.kraken.venue import KrakenVenue
 from balance_simulator.venue import Venue
+from balance_simulator.zerohash.settings import NdaxSettings, ZeroHashSettings
+from balance_simulator.zerohash.venue import NdaxVenue, ZeroHashVenue
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,24 @@ COMMON: Mapping[str, str] = {
 }
 """Options of every venue."""
 
+_ZEROHASH: Mapping[str, str] = {
+    **COMMON,
+    "api_key": "Key of the first platform; others get -2, -3, ...",
+    "api_secret": "Secret of all keys, base64.",
+    "api_passphrase": "Passphrase of all keys.",
+    "accounts": "Platforms, each with its own key.",
+    "subaccounts": "Customers below each platform.",
+    "signed_content": "What a message's signature covers.",
+    "ping_form": "Which pings count.",
+    "ping_timeout_s": "Seconds without a ping before the venue closes.",
+    "refusal": "What follows wrong credentials.",
+    "chains": "What becomes of an asset's chains without their names.",
+    "snapshot_zeros": "Tell empty accounts in pictures.",
+    "update_account_id": "Tell account_id in updates.",
+    "indent": "Print messages with four spaces, as the pages do.",
+    "rate_limit": "Calls of a key in 10 s before REST answers 429.",
+}
+
 STAND_INS: Mapping[str, StandIn] = {
     "kraken": StandIn(
         "Kraken spot: WebSocket v2 balances and the private REST calls",
@@ -55,6 +75,18 @@ STAND_INS: Mapping[str, StandIn] = {
             "rate_limit": "Most of a key's REST counter (Starter: 15).",
             "rate_decay": "What the counter loses in a second.",
         },
+    ),
+    "zerohash": StandIn(
+        "Zero Hash: the balances feed and the account calls of REST",
+        ZeroHashSettings,
+        ZeroHashVenue,
+        _ZEROHASH,
+    ),
+    "ndax": StandIn(
+        "NDAX v3 (docs.ndax.in): the balances feed and the account calls of REST",
+        NdaxSettings,
+        NdaxVenue,
+        _ZEROHASH,
     ),
 }
 """Name, as in ``balancebus simulate NAME`` → how to run it."""

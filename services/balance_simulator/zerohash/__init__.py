@@ -1,7 +1,7 @@
 """The Zero Hash and NDAX v3 stand-in: the ``balances`` feed and the REST calls.
 
 NDAX v3 (docs.ndax.in) is a white-label copy of Zero Hash: one dialect, two presets
-(``settings.zerohash``, ``settings.ndax``).
+(``venue.ZeroHashVenue``, ``venue.NdaxVenue``).
 
 ``assets``, ``ledger``, ``operations``, ``random_traffic``, ``signing``, ``amounts``,
 ``frames``, ``pictures``, ``stream`` and ``rest`` are pure: no sockets, no clock.

@@ -1,10 +1,10 @@
 """The true books of the venue: every account's balance and the runs that led to it.
 
-An account is the tuple of participant, group, label, type and asset (vendor's page "What
-is an account type"). A run applies movements together; each account that it touches
-has one balance after the run, which is what an update tells. Nothing is rounded, and
-nothing is checked for sense: an overdrawn account or 19 decimals are ways to make
-trouble.
+An account is the tuple of participant, group, label, type and asset (vendor's page
+"What is an account type"). A run applies movements together; each account that it
+touches has one balance after the run, which is what an update tells. Nothing is
+rounded, and nothing is checked for sense: an overdrawn account or 19 decimals are ways
+to make trouble.
 """
 
 import random
@@ -166,7 +166,8 @@ class Ledger:
                 have them older and younger.
         """
         digits = self._digits or (_SHORT, _LONG)[self._rng.getrandbits(1)]
-        at_ns = at_us * _NS + (self._rng.getrandbits(10) % _NS if digits == _LONG else 0)
+        rest_ns = self._rng.getrandbits(10) % _NS if digits == _LONG else 0
+        at_ns = at_us * _NS + rest_ns
         run_id = self._identifiers.run_id()
         moved_ns = at_ns - settled_s * 1_000_000_000
         touched: dict[Account, list[Movement]] = {}

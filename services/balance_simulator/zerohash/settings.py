@@ -2,7 +2,7 @@
 
 import base64
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from balance_simulator.zerohash.amounts import AmountForm
 from balance_simulator.zerohash.assets import NDAX_ASSETS, ZEROHASH_ASSETS, Asset
@@ -27,7 +27,6 @@ class ZeroHashSettings:
     """All choices; each default is what the pages say, or the likeliest reading.
 
     Attributes:
-        name: ``zerohash`` or ``ndax``.
         header_prefix: of the REST headers, ``X-SCX-`` or ``X-NDAX-``.
         quote: what trades are paid in.
         assets: what is listed.
@@ -37,7 +36,7 @@ class ZeroHashSettings:
         port: port to listen on; 0 takes a free one.
         api_key: key of the first platform; the others are ``api_key-2`` and so on.
         api_secret: secret of every key, base64.
-        passphrase: of every key.
+        api_passphrase: of every key.
         seed: of everything random: ids, times' digits, traffic.
         rate: balance updates a second of background traffic; 0 is quiet.
         platform: code of the first platform; the others get numbers behind it.
@@ -89,7 +88,6 @@ class ZeroHashSettings:
         runs_max: runs to remember at least.
     """
 
-    name: str = "zerohash"
     header_prefix: str = "X-SCX-"
     quote: str = "USD"
     assets: tuple[Asset, ...] = ZEROHASH_ASSETS
@@ -98,7 +96,7 @@ class ZeroHashSettings:
     port: int = 0
     api_key: str = DEFAULT_KEY
     api_secret: str = DEFAULT_SECRET.decode()
-    passphrase: str = DEFAULT_PASSPHRASE
+    api_passphrase: str = DEFAULT_PASSPHRASE
     seed: int = 1
     rate: float = 0.0
     platform: str = "PLAT01"
@@ -135,26 +133,20 @@ class ZeroHashSettings:
     queue_max: int = 500_000
     runs_max: int = 100_000
 
+    @property
+    def heartbeat_s(self) -> float:
+        """How often, in seconds times four, to look whether something is due."""
+        return min(self.ping_timeout_s, 1.0)
 
-def zerohash(**chosen: Any) -> ZeroHashSettings:
-    """Return the settings of a Zero Hash stand-in, some of them chosen."""
-    return ZeroHashSettings(**chosen)
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NdaxSettings(ZeroHashSettings):
+    """The choices of an NDAX v3 stand-in: the same ones with other defaults.
 
-def ndax(**chosen: Any) -> ZeroHashSettings:
-    """Return the settings of an NDAX v3 stand-in, some of them chosen.
-
-    Source: docs.ndax.in: headers ``X-NDAX-``, quote asset ``e₹``, five account types;
-    its samples of a list without zeros show a zero row.
+    Source: docs.ndax.in: headers ``X-NDAX-``, quote asset ``e₹``, five account types.
     """
-    preset: dict[str, Any] = {
-        "name": "ndax",
-        "header_prefix": "X-NDAX-",
-        "quote": "e₹",
-        "assets": NDAX_ASSETS,
-        "account_types": NDAX_TYPES,
-    }
-    return ZeroHashSettings(**(preset | chosen))
 
-
-PRESETS = {"zerohash": zerohash, "ndax": ndax}
+    header_prefix: str = "X-NDAX-"
+    quote: str = "e₹"
+    assets: tuple[Asset, ...] = NDAX_ASSETS
+    account_types: tuple[str, ...] = NDAX_TYPES
