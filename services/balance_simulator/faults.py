@@ -28,12 +28,16 @@ class Fault(StrEnum):
     SILENCE = "silence"
     HALF_OPEN = "half_open"
     CLOSE = "close"
+    RESTART = "restart"
     REFUSE_CONNECTIONS = "refuse_connections"
     SLOW_SNAPSHOT = "slow_snapshot"
     # Of subscribing.
     INVALID_SESSION = "invalid_session"
     PERMISSION_DENIED = "permission_denied"
     UNANSWERED = "unanswered"
+    # Of the answers to other requests on a stream.
+    ANSWER_LOST = "answer_lost"
+    ANSWER_LATE = "answer_late"
     # Of the REST calls (`count`, optionally `endpoint`).
     HTML = "html"
     NONCE = "nonce"
@@ -64,11 +68,14 @@ ARGUMENTS: Mapping[Fault, Mapping[str, Any]] = {
     Fault.SILENCE: {"seconds": 10, "lose": False},
     Fault.HALF_OPEN: {},
     Fault.CLOSE: {"code": 1001, "reason": "", "abort": False},
+    Fault.RESTART: {"code": 1012, "close": True},
     Fault.REFUSE_CONNECTIONS: {"seconds": 5},
     Fault.SLOW_SNAPSHOT: {"seconds": 5, "count": 1},
     Fault.INVALID_SESSION: {"count": 1},
     Fault.PERMISSION_DENIED: {"count": 1, "to": "stream", "endpoint": ""},
     Fault.UNANSWERED: {"count": 1},
+    Fault.ANSWER_LOST: {"count": 1},
+    Fault.ANSWER_LATE: {"count": 1, "seconds": 5},
     Fault.HTML: {"status": 520, "count": 1, "endpoint": ""},
     Fault.NONCE: {"count": 1, "endpoint": ""},
     Fault.THROTTLE: {"count": 1, "seconds": 5, "endpoint": ""},

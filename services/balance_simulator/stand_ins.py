@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from balance_simulator.bitfinex.settings import BitfinexSettings
+from balance_simulator.bitfinex.venue import BitfinexVenue
 from balance_simulator.kraken.settings import KrakenSettings
 from balance_simulator.kraken.venue import KrakenVenue
 from balance_simulator.venue import Venue
@@ -74,6 +76,30 @@ STAND_INS: Mapping[str, StandIn] = {
             "snapshot_zeros": "Tell empty wallets in snapshots.",
             "rate_limit": "Most of a key's REST counter (Starter: 15).",
             "rate_decay": "What the counter loses in a second.",
+        },
+    ),
+    "bitfinex": StandIn(
+        "Bitfinex: the account channel of WebSocket v2 and the REST calls",
+        BitfinexSettings,
+        BitfinexVenue,
+        {
+            **COMMON,
+            "api_key": "First key of the account; the others get -2, -3, ...",
+            "api_secret": "Secret of all keys, plain text.",
+            "keys": "Keys of the one account, each with nonces of its own.",
+            "heartbeat_s": "Seconds between heartbeats.",
+            "noise": "Tell frames about orders and trades too.",
+            "row_fields": "Positions of a wallet array: 3, 5, 7 or 8.",
+            "flat_ws": "Tell a single wallet without the outer list.",
+            "funded": "Open the account with balances.",
+            "caps_as_text": "Tell caps as JSON in a string.",
+            "codes_as_text": "Tell codes of events as strings.",
+            "failure": "Event that a refused auth is told as.",
+            "picture_after_maintenance": "Tell a new picture when it has ended.",
+            "calc_delay_s": "Seconds before a calc is answered.",
+            "rest_available": "Tell in REST what is available.",
+            "rest_per_minute": "Calls of one endpoint a minute before 429.",
+            "ledger_wallets": "Name the wallet in history rows.",
         },
     ),
     "zerohash": StandIn(

@@ -14,6 +14,20 @@ from balance_simulator.kraken.random_traffic import RandomTraffic, open_account
 from balance_simulator.kraken.settings import KrakenSettings
 from balance_simulator.statistics import Statistics
 
+MEANINGLESS = frozenset(
+    {
+        Fault.RESTART,
+        Fault.UNANSWERED,
+        Fault.ANSWER_LOST,
+        Fault.ANSWER_LATE,
+        Fault.FORBIDDEN,
+        Fault.CLOCK_SKEW,
+        Fault.FIGURE,
+        Fault.TORN,
+    }
+)
+"""Faults of other venues."""
+
 _SUBACCOUNT_SHARE = Decimal("0.1")
 MEANINGLESS = frozenset(
     # Answers without pages, nonces in place of a clock, and `raw` for the rest.
