@@ -7,18 +7,19 @@ Amounts are strings, written from decimals, and never pass through float.
 
 import functools
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from balance_simulator.exact import rfc3339
 from balance_simulator.zerohash.amounts import written
 from balance_simulator.zerohash.ledger import Account, Change, Movement, Record, Run
 from balance_simulator.zerohash.settings import IdForm, ZeroHashSettings
+from balance_simulator.zerohash.signing import compact
 
 PONG = '{"messageType":"pong"}'
 _NS, _SHORT = 1_000, 6
 # A deposit's reference stands before the change in the page's sample, the rest after.
-_BEFORE_CHANGE = {"deposit_reference_id"}
+_BEFORE_CHANGE, _CHANGE = {"deposit_reference_id"}, 3
 
 
 @functools.lru_cache(maxsize=65_536)
@@ -42,14 +43,10 @@ class Layout:
         text = f",{inner}".join(members)
         return f"{brackets[0]}{inner}{text}\n{self.step * depth}{brackets[1]}"
 
-    def members(self, pairs: Iterable[tuple[str, str]]) -> list[str]:
-        """Return members of an object from names and JSON texts."""
-        return [f'"{name}"{self.colon}{value}' for name, value in pairs]
-
     def message(self, kind: str, body: str) -> str:
         """Return a whole message around a body that was set for depth 1."""
-        pairs = (("messageType", quoted(kind)), ("body", body))
-        return self.put(self.members(pairs), 0)
+        c = self.colon
+        return self.put((f'"messageType"{c}"{kind}"', f'"body"{c}{body}'), 0)
 
 
 COMPACT, INDENTED = Layout(":", ""), Layout(": ", "    ")
@@ -81,17 +78,6 @@ def notice(kind: str, text: str) -> str:
     return COMPACT.message(kind, quoted(text))
 
 
-def owner(account: Account, asset: str) -> list[tuple[str, str]]:
-    """Return the members that say which account it is, as the stream names them."""
-    return [
-        ("participant_code", quoted(account.participant_code)),
-        ("account_group", quoted(account.account_group)),
-        ("account_label", quoted(account.account_label)),
-        ("account_type", quoted(account.account_type)),
-        ("asset", quoted(asset)),
-    ]
-
-
 def picture_row(
     account: Account,
     record: Record,
@@ -119,13 +105,13 @@ def picture_row(
         f'"account_label"{c}{quoted(account.account_label)}',
         f'"account_type"{c}{quoted(account.account_type)}',
         f'"asset"{c}{quoted(asset)}',
-        f'"balance"{c}{quoted(balance)}',
-        *setting.members(_last_run(record, settings)),
+        f'"balance"{c}"{balance}"',
+        *_last_run(record, settings, c),
     ]
     return setting.put(members, 2)
 
 
-def _last_run(record: Record, settings: ZeroHashSettings) -> list[tuple[str, str]]:
+def _last_run(record: Record, settings: ZeroHashSettings, c: str) -> list[str]:
     """Return what a picture says of the last run; many samples say nothing."""
     told = settings.snapshot_run
     if told == "mixed":
@@ -134,7 +120,7 @@ def _last_run(record: Record, settings: ZeroHashSettings) -> list[tuple[str, str
         return []
     run_type = "unknown" if told == "unknown" else record.run_type
     number = run_number(record.run_id, settings.snapshot_run_id)
-    return [("run_id", number), ("run_type", quoted(run_type))]
+    return [f'"run_id"{c}{number}', f'"run_type"{c}{quoted(run_type)}']
 
 
 def picture(rows: Sequence[str], setting: Layout) -> str:
@@ -161,44 +147,42 @@ def update(
         account_id: told where the settings say so.
     """
     setting = layout(settings)
-    known = [("account_id", quoted(account_id))] if settings.update_account_id else []
+    account, c = change.account, setting.colon
     movements = [
         _movement(movement, run, settings, setting) for movement in change.movements
     ]
-    pairs = [
-        *known,
-        *owner(change.account, asset),
-        ("balance", quoted(balance)),
-        ("run_id", run_number(run.run_id, settings.update_run_id)),
-        ("run_type", quoted(run.run_type)),
-        ("movements", setting.put(movements, 2, "[]")),
-        ("run_timestamp", f'"{timestamp(run.at_ns, run.digits)}"'),
+    # Written out, since load traffic makes thousands of these a second.
+    members = [
+        f'"participant_code"{c}{quoted(account.participant_code)}',
+        f'"account_group"{c}{quoted(account.account_group)}',
+        f'"account_label"{c}{quoted(account.account_label)}',
+        f'"account_type"{c}{quoted(account.account_type)}',
+        f'"asset"{c}{quoted(asset)}',
+        f'"balance"{c}"{balance}"',
+        f'"run_id"{c}{run_number(run.run_id, settings.update_run_id)}',
+        f'"run_type"{c}{quoted(run.run_type)}',
+        f'"movements"{c}{setting.put(movements, 2, "[]")}',
+        f'"run_timestamp"{c}"{timestamp(run.at_ns, run.digits)}"',
     ]
-    body = setting.put(setting.members(pairs), 1)
-    return setting.message("balance-updated", body)
+    if settings.update_account_id:
+        members.insert(0, f'"account_id"{c}"{account_id}"')
+    return setting.message("balance-updated", setting.put(members, 1))
 
 
 def _movement(
     movement: Movement, run: Run, settings: ZeroHashSettings, setting: Layout
 ) -> str:
-    change = written(movement.change, settings.amount_form, run.run_id + movement.order)
-    extra = dict(movement.extra)
-    first = {name: extra.pop(name) for name in _BEFORE_CHANGE & extra.keys()}
-    pairs = [
-        ("movement_timestamp", f'"{timestamp(movement.at_ns, run.digits)}"'),
-        ("movement_id", quoted(movement.movement_id)),
-        ("movement_type", quoted(movement.movement_type)),
-        *_values(first),
-        ("change", quoted(change)),
-        *_values(extra),
+    movement_id, kind, amount, at_ns, order, extra = movement
+    change, c = written(amount, settings.amount_form, run.run_id + order), setting.colon
+    members = [
+        f'"movement_timestamp"{c}"{timestamp(at_ns, run.digits)}"',
+        f'"movement_id"{c}"{movement_id}"',
+        f'"movement_type"{c}{quoted(kind)}',
+        f'"change"{c}"{change}"',
     ]
+    for name, value in extra:
+        text = f'"{name}"{c}{compact(value)}'
+        members.insert(_CHANGE if name in _BEFORE_CHANGE else len(members), text)
     if settings.movement_extras:
-        pairs.append(("order_id", str(movement.order)))
-    return setting.put(setting.members(pairs), 3)
-
-
-def _values(extra: Mapping[str, str | int | None]) -> list[tuple[str, str]]:
-    return [
-        (name, quoted(value) if isinstance(value, str) else json.dumps(value))
-        for name, value in extra.items()
-    ]
+        members.append(f'"order_id"{c}{order}')
+    return setting.put(members, 3)

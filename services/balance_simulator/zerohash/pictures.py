@@ -83,9 +83,13 @@ def _told(state: State, scope: Scope) -> Iterator[tuple[Account, Record, str, De
         for account, record, name in visible(state, scope):
             yield account, record, name, record.balance
         return
-    sums: dict[Account, tuple[Account, Record, str, Decimal]] = {}
+    sums: dict[tuple[str, ...], tuple[Account, Record, str]] = {}
+    totals: dict[tuple[str, ...], Decimal] = {}
     for account, record, name in visible(state, scope):
-        key = account._replace(asset=name)
-        first, shown, _, so_far = sums.get(key, (account, record, name, Decimal(0)))
-        sums[key] = (first, shown, name, EXACT.add(so_far, record.balance))
-    yield from sums.values()
+        key = (*account[:4], name)
+        sums.setdefault(key, (account, record, name))
+        so_far = totals.get(key)
+        held = record.balance
+        totals[key] = held if so_far is None else EXACT.add(so_far, held)
+    for key, first in sums.items():
+        yield (*first, totals[key])

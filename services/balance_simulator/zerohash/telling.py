@@ -16,10 +16,14 @@ from balance_simulator.zerohash.stream import Session
 
 
 class _Part(NamedTuple):
-    """What is told of one account, under both names of its asset."""
+    """What is told of one account, under both names of its asset.
+
+    ``named`` are the changes that go under the plain name: those of all chains, none
+    where another account tells them.
+    """
 
     change: Change
-    summed: Change | None
+    named: Sequence[Change]
 
 
 class Telling:
@@ -33,6 +37,7 @@ class Telling:
     def __init__(self, state: State, connections: Connections[Session]) -> None:
         self._state = state
         self._connections = connections
+        self._sums = state.settings.chains == "summed"
 
     def publish(self, runs: Sequence[Run], *, faulty: bool = True) -> int:
         """Tell every subscriber about runs; return how many accounts they touched.
@@ -57,10 +62,12 @@ class Telling:
                 account = part.change.account
                 names = self._state.assets
                 name = names.name(account.asset, multi_chain=scope.multi_chain)
-                change = part.change if scope.multi_chain else part.summed
-                if change is None or not scope.sees(account, name):
+                told = scope.multi_chain or part.named
+                if not told or not scope.sees(account, name):
                     continue
                 if scope.multi_chain not in texts:
+                    summed = not scope.multi_chain and self._sums
+                    change = _summed(part.named) if summed else part.change
                     texts[scope.multi_chain] = self._text(run, change, name)
                 reached.append((peer, session, texts[scope.multi_chain]))
         if not reached:
@@ -70,8 +77,8 @@ class Telling:
             holding = any(session.outlet.held for _, session, _ in reached)
             delivery = next_delivery(self._state.faults, holding=holding)
         for peer, session, text in reached:
-            for told in session.tell(text, delivery):
-                peer.send(told)
+            for word in session.tell(text, delivery):
+                peer.send(word)
 
     def _text(self, run: Run, change: Change, name: str) -> str:
         settings = self._state.settings
@@ -86,16 +93,15 @@ class Telling:
 
     def _parts(self, run: Run) -> Iterator[_Part]:
         """Go through the accounts of a run; chains summed to one name come once."""
-        if self._state.settings.chains == "repeated":
+        if not self._sums or len(run.changes) == 1:
             for change in run.changes:
-                yield _Part(change, change)
+                yield _Part(change, (change,))
             return
         together: dict[Account, list[Change]] = {}
         for change in run.changes:
             together.setdefault(self._named(change.account), []).append(change)
         for change in run.changes:
-            same = together.pop(self._named(change.account), None)
-            yield _Part(change, _summed(same) if same else None)
+            yield _Part(change, together.pop(self._named(change.account), ()))
 
     def _named(self, account: Account) -> Account:
         name = self._state.assets.name(account.asset, multi_chain=False)
