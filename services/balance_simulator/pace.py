@@ -73,9 +73,10 @@ class Pace:
         loop = asyncio.get_running_loop()
         started = loop.time()
         while self.wanted is None or self.done < self.wanted:
-            due = self._due(loop.time() - started)
+            elapsed_s = loop.time() - started
+            due = self._due(elapsed_s)
             if due <= 0 or crowded():
-                await asyncio.sleep(_TICK_S)
+                await asyncio.sleep(self._wait_s(elapsed_s) if due <= 0 else _TICK_S)
                 continue
             burst_end = self.done + min(due, _BURST)
             while self.done < burst_end:
@@ -86,6 +87,10 @@ class Pace:
         if not self.rate:
             return self._left()
         return min(int(elapsed_s * self.rate) - self.done, self._left())
+
+    def _wait_s(self, elapsed_s: float) -> float:
+        """Return the time until the next item is due, at least a tick."""
+        return max((self.done + 1) / self.rate - elapsed_s, _TICK_S)
 
     def _left(self) -> int:
         return _ENDLESS if self.wanted is None else self.wanted - self.done

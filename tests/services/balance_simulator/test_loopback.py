@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import selectors
 
 import pytest
 from websockets.exceptions import (
@@ -13,39 +12,18 @@ from websockets.exceptions import (
 
 from balance_simulator.kraken.settings import KrakenSettings
 from balance_simulator.kraken.venue import KrakenVenue
-from balance_simulator.loopback import Loopback
 
 
-class _Quick(asyncio.SelectorEventLoop):
-    """An event loop that never waits: its time jumps to what is due next."""
+@pytest.fixture
+def play(in_virtual_time):
+    """Return what runs a play with a stand-in Kraken in virtual time."""
 
-    def __init__(self):
-        self.jumped_s = 0.0
-        super().__init__(_Jumping(self))
+    def run(steps, **settings):
+        return in_virtual_time(
+            lambda clock: KrakenVenue(KrakenSettings(**settings), clock), steps
+        )
 
-    def time(self):
-        return self.jumped_s
-
-
-class _Jumping(selectors.DefaultSelector):
-    def __init__(self, loop):
-        super().__init__()
-        self._loop = loop
-
-    def select(self, timeout=None):
-        self._loop.jumped_s += timeout or 0.0
-        return super().select(0)
-
-
-def _play(play, **settings):
-    """Run ``play(venue, loopback)`` in virtual time; return seconds and its result."""
-    loop = _Quick()
-    venue = KrakenVenue(
-        KrakenSettings(**settings), clock=lambda: round(loop.time() * 1_000_000)
-    )
-    with asyncio.Runner(loop_factory=lambda: loop) as runner:
-        told = runner.run(play(venue, Loopback(venue)))
-        return loop.time(), told
+    return run
 
 
 async def _subscribed(venue, socket):
@@ -56,23 +34,23 @@ async def _subscribed(venue, socket):
     assert ["status", None, "balances"] == [frame.get("channel") for frame in frames]
 
 
-def test_a_minute_of_heartbeats_takes_no_minute():
+def test_a_minute_of_heartbeats_takes_no_minute(play):
     """Heartbeats come each second of virtual time."""
 
-    async def play(venue, loopback):
+    async def steps(venue, loopback):
         async with loopback.connect(venue.ws_url) as socket:
             await _subscribed(venue, socket)
             return [await socket.recv() for _ in range(60)]
 
-    elapsed_s, told = _play(play)
+    elapsed_s, told = play(steps)
     assert ['{"channel":"heartbeat"}'] * 60 == told
     assert 60 <= elapsed_s < 76
 
 
-def test_silence_holds_frames_back_until_it_ends():
+def test_silence_holds_frames_back_until_it_ends(play):
     """What was said in five silent seconds comes after them, or is lost."""
 
-    async def play(venue, loopback):
+    async def steps(venue, loopback):
         loop, deposit = asyncio.get_running_loop(), {"asset": "BTC", "amount": "1"}
         async with loopback.connect(venue.ws_url) as socket:
             await _subscribed(venue, socket)
@@ -87,7 +65,7 @@ def test_silence_holds_frames_back_until_it_ends():
                 await asyncio.wait_for(socket.recv(), 600)
             return first["sequence"], waited_s
 
-    _, (sequence, waited_s) = _play(play)
+    _, (sequence, waited_s) = play(steps)
     assert 2 == sequence
     assert waited_s == pytest.approx(5)
 
@@ -100,10 +78,10 @@ def test_silence_holds_frames_back_until_it_ends():
         ({"abort": True}, ConnectionClosedError, None),
     ],
 )
-def test_closing_is_raised_as_websockets_does(arguments, kind, code):
+def test_closing_is_raised_as_websockets_does(play, arguments, kind, code):
     """A close is an error unless its code is 1000 or 1001, and sending fails then."""
 
-    async def play(venue, loopback):
+    async def steps(venue, loopback):
         async with loopback.connect(venue.ws_url) as socket:
             await _subscribed(venue, socket)
             venue.fault("close", **arguments)
@@ -114,13 +92,13 @@ def test_closing_is_raised_as_websockets_does(arguments, kind, code):
             assert {} == venue.connections.sessions
             return closed.value.rcvd and closed.value.rcvd.code
 
-    assert code == _play(play)[1]
+    assert code == play(steps)[1]
 
 
-def test_the_client_may_leave_in_two_ways():
+def test_the_client_may_leave_in_two_ways(play):
     """Closed or aborted by the client, the venue forgets it and reading fails."""
 
-    async def play(venue, loopback):
+    async def steps(venue, loopback):
         polite = await loopback.connect(venue.ws_url)
         await polite.close()
         with pytest.raises(ConnectionClosedOK):
@@ -131,14 +109,14 @@ def test_the_client_may_leave_in_two_ways():
             await rude.recv()
         return venue.statistics()
 
-    stats = _play(play)[1]
+    stats = play(steps)[1]
     assert (0, 2) == (stats["connections"], stats["connections_made"])
 
 
-def test_refused_connections_are_errors_of_the_network():
+def test_refused_connections_are_errors_of_the_network(play):
     """Refusals are OSError; above the limit and on wrong paths a status is told."""
 
-    async def play(venue, loopback):
+    async def steps(venue, loopback):
         venue.fault("refuse_connections", seconds=5)
         with pytest.raises(OSError, match="refuse"):
             await loopback.connect(venue.ws_url)
@@ -149,13 +127,13 @@ def test_refused_connections_are_errors_of_the_network():
             await loopback.connect("ws://venue/elsewhere")
         return [error.value.response.status_code for error in (many, wrong)]
 
-    assert [429, 404] == _play(play, connections_max=1)[1]
+    assert [429, 404] == play(steps, connections_max=1)[1]
 
 
-def test_slow_reader_is_cut_off():
+def test_slow_reader_is_cut_off(play):
     """A client that leaves more than the limit unread loses the connection."""
 
-    async def play(venue, loopback):
+    async def steps(venue, loopback):
         async with loopback.connect(venue.ws_url) as socket:
             await _subscribed(venue, socket)
             venue.traffic({"count": 50})
@@ -164,18 +142,18 @@ def test_slow_reader_is_cut_off():
                 await socket.recv()
         return venue.statistics()["slow_readers_cut_off"]
 
-    assert 1 == _play(play, queue_max=20)[1]
+    assert 1 == play(steps, queue_max=20)[1]
 
 
-def test_rest_is_answered_late_where_asked_for():
+def test_rest_is_answered_late_where_asked_for(play):
     """A public call gives status and exact bytes, after the delay of a fault."""
 
-    async def play(venue, loopback):
+    async def steps(venue, loopback):
         venue.fault("delay", seconds=30)
         path = "/0/public/Assets?asset=XBT"
         return await loopback.rest("GET", path, {"user-agent": "test"})
 
-    elapsed_s, (status, body) = _play(play)
+    elapsed_s, (status, body) = play(steps)
     assert 200 == status
     assert ["XXBT"] == list(json.loads(body)["result"])
     assert 30 <= elapsed_s < 31
