@@ -8,6 +8,7 @@ all digits of the asset's scale, and never pass through float.
 
 import functools
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
@@ -30,6 +31,7 @@ from balance_simulator.kraken.ledger import (
 
 HEARTBEAT = '{"channel":"heartbeat"}'
 _ONE = Decimal(1)
+_FIGURE = re.compile(r'("balance":)[^,}]+')
 
 quoted = functools.lru_cache(maxsize=65_536)(json.dumps)
 
@@ -115,6 +117,11 @@ def update_row(
         f'"wallet_type":{quoted(wallet.type)},"wallet_id":{quoted(wallet.id)},'
         f'"amount":{amount},"fee":{fee},"balance":{total}{user}}}'
     )
+
+
+def with_figure(text: str, figure: str) -> str:
+    """Return a row or frame with its first balance replaced by a figure as it is."""
+    return _FIGURE.sub(lambda found: f"{found[1]}{figure}", text, count=1)
 
 
 def update(rows: Sequence[str], sequence: int) -> str:

@@ -122,10 +122,11 @@ def _assets(state: State, query: Mapping[str, str]) -> str:
 def _balance(
     state: State, key: ApiKey, parameters: Mapping[str, Any], _now_us: int
 ) -> str:
-    rebased = _rebased(parameters)
-    return frames.rest_result(
-        frames.rest_balances(state.ledger, key.user, rebased=rebased)
-    )
+    rows = frames.rest_balances(state.ledger, key.user, rebased=_rebased(parameters))
+    figure = state.faults.take(Fault.FIGURE, to="rest")
+    if figure and rows:
+        rows[next(iter(rows))] = str(figure.arguments["text"])
+    return frames.rest_result(rows)
 
 
 def _balance_extended(

@@ -22,17 +22,12 @@ MEANINGLESS = frozenset(
         Fault.ANSWER_LATE,
         Fault.FORBIDDEN,
         Fault.CLOCK_SKEW,
-        Fault.FIGURE,
         Fault.TORN,
     }
 )
 """Faults of other venues."""
 
 _SUBACCOUNT_SHARE = Decimal("0.1")
-MEANINGLESS = frozenset(
-    # Answers without pages, nonces in place of a clock, and `raw` for the rest.
-    {Fault.TORN, Fault.CLOCK_SKEW, Fault.FIGURE, Fault.UNANSWERED}
-)
 
 
 @dataclass(slots=True)

@@ -152,14 +152,18 @@ class Session:
         subscription.snapshot_due_us = None
         subscription.sequence = 1
         self.state.statistics.frames["snapshot"] += 1
-        self.outlet.last_text = frames.snapshot(
+        text = frames.snapshot(
             self.state.ledger,
             subscription.key.user,
             1,
             zeros=self.state.settings.snapshot_zeros,
             rebased=subscription.rebased,
         )
-        return self.outlet.last_text
+        figure = self.state.faults.take(Fault.FIGURE, to="snapshot")
+        if figure:
+            text = frames.with_figure(text, str(figure.arguments["text"]))
+        self.outlet.last_text = text
+        return text
 
     def _admit(self, params: Mapping[str, Any], now_us: int) -> ApiKey:
         """Return the key behind the token of a request about ``balances``."""

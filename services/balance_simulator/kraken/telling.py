@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from balance_simulator.connections import Connections
 from balance_simulator.delivery import Delivery, next_delivery
+from balance_simulator.faults import Fault
 from balance_simulator.kraken import frames
 from balance_simulator.kraken.ledger import LedgerLine
 from balance_simulator.kraken.state import State
@@ -60,7 +61,7 @@ class Telling:
 
     def _rows(self, session: Session, lines: Sequence[LedgerLine]) -> list[str]:
         subscription = session.subscription
-        return [
+        rows = [
             frames.update_row(
                 line,
                 self._state.assets,
@@ -70,3 +71,7 @@ class Telling:
             )
             for line in lines
         ]
+        figure = self._state.faults.take(Fault.FIGURE, to="update")
+        if figure:
+            rows[0] = frames.with_figure(rows[0], str(figure.arguments["text"]))
+        return rows

@@ -1,0 +1,161 @@
+"""What the tests have to know of each venue: keys, truth, and how to move a balance."""
+
+import random
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from balance_schemas.records import BalanceEvent
+from balance_simulator.kraken.settings import KrakenSettings
+from balance_simulator.kraken.venue import KrakenVenue
+
+Books = dict[tuple[str, ...], Decimal]
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """One venue in the words of the tests.
+
+    Attributes:
+        name: of the row in ``VENUES``.
+        settings: of the stand-in.
+        venue: the stand-in.
+        truth: reads the books of the connector's account: pocket → balance, no zeros.
+        pocket: names an event's balance as `truth` does.
+        move: makes one random movement.
+        empty: takes everything out of one balance, telling whoever listens.
+        edit: changes the books upwards and tells nobody.
+        credit: adds an amount of any digits to some balance.
+        novelty: moves a balance of an asset, with words, that nobody has seen before.
+        polled: what polls tell of the books, where that is less than the stream.
+        heartbeat_s: seconds between two signs of life of the venue.
+        silence_s: seconds of silence that the venue's row allows.
+        unpermitted: choices of a venue whose keys may not read balances.
+        permission: what has to be named then.
+        limited: choices of a venue that counts and refuses what is too much.
+        limits_hit: how often it did, by its statistics.
+        passphrase: whether keys have one.
+    """
+
+    name: str
+    settings: Callable[..., Any]
+    venue: Callable[..., Any]
+    truth: Callable[[Any], Books]
+    pocket: Callable[[BalanceEvent], tuple[str, ...]]
+    move: Callable[[Any, random.Random], None]
+    empty: Callable[[Any], None]
+    edit: Callable[[Any], None]
+    credit: Callable[[Any, str], None]
+    novelty: Callable[[Any], None]
+    heartbeat_s: float
+    silence_s: float
+    unpermitted: Mapping[str, Any]
+    permission: str
+    limited: Mapping[str, Any]
+    limits_hit: Callable[[Mapping[str, Any]], int]
+    polled: Callable[[Books], Books] = dict
+    compared: Callable[[Books], Books] = dict
+    passphrase: bool = False
+
+    def stand_in(self, clock: Callable[[], int], **choices: Any) -> Any:
+        """Return a stand-in venue."""
+        return self.venue(self.settings(**choices), clock=clock)
+
+    def credentials(self, venue: Any) -> dict[str, str]:
+        """Return the settings with the key of the first account."""
+        settings = venue.state.settings
+        found = {"api_key": settings.api_key, "api_secret": settings.api_secret}
+        if self.passphrase:
+            found["api_passphrase"] = settings.api_passphrase
+        return found
+
+
+def _books(rows: Iterable[tuple[tuple[str, ...], str]]) -> Books:
+    return {pocket: Decimal(text) for pocket, text in rows if Decimal(text)}
+
+
+def _kraken_truth(venue: KrakenVenue) -> Books:
+    balances: Mapping[str, Any] = venue.truth()["balances"]
+    (user, *_) = balances
+    return _books(
+        ((asset, wallet), amount)
+        for asset, wallets in balances[user].items()
+        for wallet, amount in wallets.items()
+    )
+
+
+def _kraken_pocket(event: BalanceEvent) -> tuple[str, ...]:
+    if event.wallet == "unspecified":
+        return event.asset, event.wallet_id.replace(":", "/")
+    return event.asset, f"{event.wallet}/{event.wallet_id}"
+
+
+def _kraken_move(venue: KrakenVenue, rng: random.Random) -> None:
+    amount = f"{rng.randint(1, 10**9)}e-8"
+    moves = [
+        ("deposit", {"asset": "BTC", "amount": amount}),
+        ("withdrawal", {"asset": "ETH", "amount": amount, "fee": "0.000001"}),
+        (
+            "trade",
+            {"base": "BTC", "quote": "USD", "volume": "0.01", "price": "26599.9"},
+        ),
+        ("allocate", {"asset": "BTC", "amount": "0.000001"}),
+    ]
+    venue.operate(*rng.choice(moves))
+
+
+def _kraken_empty(venue: KrakenVenue) -> None:
+    balances = venue.truth()["balances"]
+    (user, *_) = balances
+    amount = balances[user]["ETH"]["spot/main"]
+    venue.operate("withdrawal", {"asset": "ETH", "amount": amount})
+
+
+def _kraken_novelty(venue: KrakenVenue) -> None:
+    venue.operate("list", {"asset": "NEWCOIN", "decimals": 18})
+    words = {"type": "nfttrade", "subtype": "new word", "category": "another"}
+    line = {"asset": "NEWCOIN", "amount": "1.5", "wallet": "vault/deep"}
+    venue.operate("adjust", line | words)
+
+
+def _kraken_credit(venue: KrakenVenue, amount: str) -> None:
+    venue.operate("list", {"asset": "FINE", "decimals": 18})
+    venue.operate("deposit", {"asset": "FINE", "amount": amount})
+
+
+def _by_asset(books: Books) -> Books:
+    sums: Books = {}
+    for (asset, _), amount in books.items():
+        sums[asset,] = sums.get((asset,), Decimal(0)) + amount
+    return sums
+
+
+KRAKEN = Dialect(
+    name="kraken",
+    settings=KrakenSettings,
+    venue=KrakenVenue,
+    truth=_kraken_truth,
+    pocket=_kraken_pocket,
+    move=_kraken_move,
+    empty=_kraken_empty,
+    edit=lambda venue: venue.operate(
+        "deposit", {"asset": "BTC", "amount": "0.5", "announce": False}
+    ),
+    credit=_kraken_credit,
+    novelty=_kraken_novelty,
+    polled=_by_asset,
+    compared=_by_asset,
+    heartbeat_s=1.0,
+    silence_s=5.0,
+    unpermitted={"permissions": frozenset({"create-ws-token"})},
+    permission="Query Funds",
+    limited={"rate_limit": 15.0, "connections_max": 150},
+    limits_hit=lambda counted: (
+        counted["rest_errors"].get("EAPI:Rate limit exceeded", 0)
+        + max(0, counted["connection_attempts_10min"] - 150)
+    ),
+)
+
+DIALECTS: Mapping[str, Dialect] = {row.name: row for row in (KRAKEN,)}
+"""Name → dialect, one for each row of ``VENUES``."""
