@@ -13,6 +13,7 @@ import msgspec
 
 from balance_connector.amounts import amount_of
 from balance_connector.books import Observed, Pocket
+from balance_connector.rows import UNREADABLE, text_of
 from balance_connector.venue import Credentials, Request, Response, Step, Stretch
 from balance_connector.venues.kraken.auth import private_call
 from balance_connector.venues.kraken.names import AskedNames
@@ -26,7 +27,6 @@ PAGE = 50
 """Entries of a page."""
 
 _PERMISSION = "Query Ledger Entries"
-_UNREADABLE = (msgspec.MsgspecError, ValueError, ArithmeticError, RecursionError)
 _SINCE_1970 = datetime(1970, 1, 1, tzinfo=UTC)
 _AMOUNTS = frozenset({"amount", "balance", "fee", "time", "asset"})
 _TOLD = frozenset({"refid", "type", "subtype"})
@@ -87,7 +87,7 @@ class KrakenHistory:
             return Step(invalid=error, demand=error)
         except VenueError as error:
             return Step(demand=error, keep=False)
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             invalid = FrameInvalid("invalid_answer", str(error))
             return Step(invalid=invalid, demand=invalid)
         self._offset += len(entries)
@@ -100,7 +100,7 @@ class KrakenHistory:
         for ledger_id, fields in entries.items():
             try:
                 lines.append(self._line(ledger_id, fields))
-            except (KeyError, *_UNREADABLE) as error:
+            except (KeyError, *UNREADABLE) as error:
                 bad.append(f"{ledger_id[:40]}: {error}")
         lines.sort(key=lambda line: line.venue_time or _SINCE_1970)
         invalid = FrameInvalid("invalid_row", "; ".join(bad[:5])) if bad else None
@@ -118,7 +118,9 @@ class KrakenHistory:
         name = self._names.table.of_balance(code)
         at = _time(time)
         delta = subtract(amount, fee)
-        texts = {key: _text(raw) for key, raw in fields.items() if key not in _AMOUNTS}
+        texts = {
+            key: text_of(raw) for key, raw in fields.items() if key not in _AMOUNTS
+        }
         movement = Movement(
             movement_id=ledger_id,
             reference_id=texts.get("refid"),
@@ -146,8 +148,3 @@ class KrakenHistory:
 def _time(seconds: Decimal) -> datetime:
     """Return seconds since 1970 as a time, exact to the microsecond."""
     return _SINCE_1970 + timedelta(microseconds=int(seconds * 1_000_000))
-
-
-def _text(raw: msgspec.Raw) -> str:
-    body = bytes(raw)
-    return msgspec.json.decode(body, type=str) if body[:1] == b'"' else body.decode()

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from balance_connector.rows import UNREADABLE
 from balance_connector.venue import Request, Response, Step
 from balance_connector.venues.kraken.assets import AssetNames, join
 from balance_connector.venues.kraken.refusals import result_of
@@ -16,7 +17,6 @@ from balance_shared.errors import FrameInvalid, VenueError
 
 _AGE_MAX = timedelta(days=1)
 _RETRY = timedelta(minutes=10)
-_UNREADABLE = (msgspec.MsgspecError, ValueError, ArithmeticError, RecursionError)
 
 INTERNAL = Request("GET", "/0/public/Assets", "Assets")
 DISPLAY = Request("GET", "/0/public/Assets?assetVersion=1", "Assets")
@@ -60,7 +60,7 @@ class AskedNames:
             return Step(invalid=error)
         except VenueError:
             return Step(keep=False)
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             return Step(invalid=FrameInvalid("invalid_names", str(error)))
         if asked is INTERNAL:
             self._internal = answer

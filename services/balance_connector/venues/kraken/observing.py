@@ -1,20 +1,13 @@
-"""What rows of the wire become: observations, ledger lines, one error for the bad."""
+"""What rows of the wire become: observations and ledger lines."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 
 from balance_connector.books import Observed, Pocket
 from balance_connector.venues.kraken import wire
 from balance_schemas.decimals import ZERO, add
 from balance_schemas.records import Movement
-from balance_shared.errors import FrameInvalid
-
-NAMELESS = "?"
-"""Stands for a row of which not even the asset can be read."""
-
-LISTED_MAX = 5
-"""Most unreadable rows that a reason lists."""
 
 
 def pictured(
@@ -53,29 +46,3 @@ def movement_of(
         occurred_at=occurred_at,
         occurred_at_text=row.timestamp,
     )
-
-
-def time_of(text: str | None) -> datetime | None:
-    """Return the venue's time in UTC, or None where it cannot be read."""
-    if text is None:
-        return None
-    try:
-        time = datetime.fromisoformat(text)
-        return time.astimezone(UTC) if time.tzinfo else None
-    except (ValueError, OverflowError):
-        return None
-
-
-def invalid_of(bad: list[wire.BadRow]) -> FrameInvalid | None:
-    """Return the error of a frame's unreadable rows."""
-    if not bad:
-        return None
-    names = frozenset(
-        f"{row.user}|{row.asset}" if row.asset else NAMELESS for row in bad
-    )
-    listed = "; ".join(
-        f"{(row.asset or 'a row without a name')[:40]}: {row.error[:200]}"
-        for row in bad[:LISTED_MAX]
-    )
-    more = f" and {len(bad) - LISTED_MAX} more" if len(bad) > LISTED_MAX else ""
-    return FrameInvalid("invalid_row", f"unreadable: {listed}{more}", names)

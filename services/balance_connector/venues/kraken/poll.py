@@ -9,6 +9,7 @@ import msgspec
 
 from balance_connector.amounts import amount_of
 from balance_connector.books import Observed, Pocket
+from balance_connector.rows import UNREADABLE
 from balance_connector.venue import (
     Credentials,
     Note,
@@ -27,7 +28,6 @@ NAME_CHARS_MAX = 200
 """Most characters of an asset code."""
 
 _PERMISSION = "Query Funds"
-_UNREADABLE = (msgspec.MsgspecError, ValueError, ArithmeticError, RecursionError)
 
 _balances = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -69,7 +69,7 @@ class KrakenPoll:
             return Step(invalid=error, demand=error)
         except VenueError as error:
             return Step(demand=error, keep=False)
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             invalid = FrameInvalid("invalid_answer", str(error))
             return Step(invalid=invalid, demand=invalid)
 
@@ -82,7 +82,7 @@ class KrakenPoll:
             try:
                 balance = amount_of(raw)
                 _check_name(code)
-            except _UNREADABLE as error:
+            except UNREADABLE as error:
                 bad[code] = str(error)
                 continue
             name = self._names.table.of_balance(code)

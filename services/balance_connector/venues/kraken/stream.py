@@ -23,6 +23,7 @@ from decimal import Decimal
 import msgspec
 
 from balance_connector.books import Books, Observed, Pocket, Told
+from balance_connector.rows import NAMELESS, BadRow, invalid_of, time_of
 from balance_connector.venue import (
     Credentials,
     Health,
@@ -36,11 +37,8 @@ from balance_connector.venues.kraken import wire
 from balance_connector.venues.kraken.assets import AssetNames
 from balance_connector.venues.kraken.auth import private_call
 from balance_connector.venues.kraken.observing import (
-    NAMELESS,
-    invalid_of,
     movement_of,
     pictured,
-    time_of,
     total_of,
 )
 from balance_connector.venues.kraken.options import KrakenOptions
@@ -183,9 +181,7 @@ class KrakenStream:
             and sequence <= self.sequence
         )
 
-    def _old(
-        self, envelope: wire.Envelope, rows: list[wire.Read | wire.BadRow]
-    ) -> Step:
+    def _old(self, envelope: wire.Envelope, rows: list[wire.Read | BadRow]) -> Step:
         """Drop what was told before; doubt what comes under an old number only now."""
         if envelope.type == "snapshot":
             known = hash(bytes(envelope.data)) == self._pictured
@@ -213,28 +209,28 @@ class KrakenStream:
             raise SequenceGap(f"sequence {sequence} came where {expected} was due")
         self.sequence = sequence
 
-    def _picture(self, rows: list[wire.Read | wire.BadRow], told: Told) -> Step:
+    def _picture(self, rows: list[wire.Read | BadRow], told: Told) -> Step:
         self._assets.clear()
         self._ledger_ids.clear()
         observed: list[Observed] = []
         notes: list[Note] = []
-        bad: list[wire.BadRow] = []
+        bad: list[BadRow] = []
         seen: set[str] = set()
         for row in rows:
-            if isinstance(row, wire.BadRow):
+            if isinstance(row, BadRow):
                 bad.append(row)
                 continue
             try:
                 observed += self._picture_row(row, notes, seen)
             except ValueError as error:
-                bad.append(wire.BadRow("", row.row.asset, str(error)))
+                bad.append(BadRow("", row.row.asset, str(error)))
         self.synced = True
         return self._picture_step(observed, bad, notes, told)
 
     def _picture_step(
         self,
         observed: list[Observed],
-        bad: list[wire.BadRow],
+        bad: list[BadRow],
         notes: list[Note],
         told: Told,
     ) -> Step:
@@ -265,7 +261,7 @@ class KrakenStream:
         if self.health.state is not State.MAINTENANCE:
             self.health = health
 
-    def _spared(self, bad: list[wire.BadRow]) -> frozenset[tuple[str, str]] | None:
+    def _spared(self, bad: list[BadRow]) -> frozenset[tuple[str, str]] | None:
         """Return whose balances are not known; None if that cannot be told."""
         if any(row.asset is None for row in bad):
             return None
@@ -308,14 +304,14 @@ class KrakenStream:
             observed.append(pictured(pocket, told.balance, attributes | extras))
         return observed
 
-    def _updates(self, rows: list[wire.Read | wire.BadRow], told: Told) -> Step:
+    def _updates(self, rows: list[wire.Read | BadRow], told: Told) -> Step:
         events: list[BalanceEvent] = []
-        bad: list[wire.BadRow] = []
+        bad: list[BadRow] = []
         notes: list[Note] = []
         demand: VenueError | None = None
         clashes = self._books.clashes
         for position, row in enumerate(rows):
-            if isinstance(row, wire.BadRow):
+            if isinstance(row, BadRow):
                 bad.append(row)
                 continue
             try:
@@ -324,7 +320,7 @@ class KrakenStream:
                     events.append(self._books.update(observed, told, position))
                     self._doubt_scope(row.row, observed)
             except (AmountUnfitError, FrameInvalid) as error:
-                bad.append(wire.BadRow(row.row.user or "", row.row.asset, str(error)))
+                bad.append(BadRow(row.row.user or "", row.row.asset, str(error)))
             except PictureNeeded as error:
                 demand = error
         invalid = invalid_of(bad)

@@ -6,7 +6,6 @@ unknown fields are kept as text, and a row whose balance, identity or amounts ca
 read comes back as a `BadRow`. Source: docs, WebSocket v2 "Balances".
 """
 
-import json
 import re
 from collections.abc import Callable
 from decimal import Decimal
@@ -15,13 +14,18 @@ from typing import Annotated, Any, NamedTuple, TypeVar, get_type_hints
 import msgspec
 
 from balance_connector.amounts import amount_of
+from balance_connector.rows import (
+    TEXT_CHARS_MAX,
+    UNREADABLE,
+    BadRow,
+    normalized,
+    text_of,
+)
 from balance_schemas.decimals import ZERO, exact
 from balance_shared.errors import FrameInvalid
 
 LONG_MAX = 2**63 - 1
 """Greatest number that a record holds."""
-
-_UNREADABLE = (msgspec.MsgspecError, ValueError, ArithmeticError, RecursionError)
 
 
 class Envelope(msgspec.Struct):
@@ -85,17 +89,6 @@ class Read(NamedTuple):
     of_wallets: tuple[dict[str, str], ...] = ()
 
 
-class BadRow(NamedTuple):
-    """A row that cannot be read: whose, of which asset (None: not even that), why."""
-
-    user: str
-    asset: str | None
-    error: str
-
-
-TEXT_CHARS_MAX = 50_000
-"""Most characters of a row's texts: what is told of it has to fit a record."""
-
 _DESCRIPTIVE = frozenset(
     {"asset_class", "ref_id", "timestamp", "type", "subtype", "category"}
 )
@@ -106,7 +99,6 @@ _picture = msgspec.json.Decoder(list[PictureRow])
 _updates = msgspec.json.Decoder(list[UpdateRow])
 _rows = msgspec.json.Decoder(list[msgspec.Raw])
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_to_json = msgspec.json.Encoder(decimal_format="number")
 
 _quoted = re.compile(rb'"(?:amount|balance|fee)"\s*:\s*"').search
 """Whether an amount is written as a text, which is read with more care."""
@@ -122,13 +114,13 @@ def read_envelope(frame: bytes) -> Envelope:
     """
     try:
         return _envelope.decode(frame)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         reason = str(error)
     try:
-        return _envelope.decode(_normalized(frame))
+        return _envelope.decode(normalized(frame))
     except msgspec.ValidationError:
         raise FrameInvalid("invalid_frame", reason) from None
-    except _UNREADABLE:
+    except UNREADABLE:
         raise FrameInvalid("invalid_json", reason) from None
 
 
@@ -141,7 +133,7 @@ def read_picture(data: msgspec.Raw) -> list[Read | BadRow]:
     try:
         if not _quoted(data):
             return [_checked_picture(row) for row in _picture.decode(data)]
-    except _UNREADABLE:
+    except UNREADABLE:
         pass
     return _one_by_one(data, _read_picture_row)
 
@@ -155,7 +147,7 @@ def read_updates(data: msgspec.Raw) -> list[Read | BadRow]:
     try:
         if not _quoted(data) and memoryview(data).nbytes <= TEXT_CHARS_MAX:
             return [_checked_update(row, {}) for row in _updates.decode(data)]
-    except _UNREADABLE:
+    except UNREADABLE:
         pass
     return _one_by_one(data, _read_update_row)
 
@@ -164,8 +156,8 @@ def read_status(data: msgspec.Raw) -> str:
     """Return ``system`` of a status frame, "" if it cannot be read."""
     try:
         rows = msgspec.json.decode(data, type=list[dict[str, msgspec.Raw]])
-        return _text(rows[0]["system"]) if rows and "system" in rows[0] else ""
-    except _UNREADABLE:
+        return text_of(rows[0]["system"]) if rows and "system" in rows[0] else ""
+    except UNREADABLE:
         return ""
 
 
@@ -174,7 +166,7 @@ def read_warnings(result: msgspec.Raw) -> list[str]:
     try:
         fields = _fields.decode(result)
         return msgspec.json.decode(fields.get("warnings", b"[]"), type=list[str])
-    except _UNREADABLE:
+    except UNREADABLE:
         return []
 
 
@@ -203,23 +195,12 @@ def _require(asset: str, *texts: str | None) -> None:
         raise ValueError(f"the row's texts are longer than {TEXT_CHARS_MAX} characters")
 
 
-def _normalized(frame: bytes) -> bytes:
-    """Return the frame with NaN and infinities as texts, so that the rest can be read.
-
-    They are no JSON, yet one of them must not hide the other rows.
-    """
-    value = json.loads(
-        frame, parse_float=Decimal, parse_int=Decimal, parse_constant=str
-    )
-    return _to_json.encode(value)
-
-
 def _one_by_one(
     data: msgspec.Raw, read: Callable[[dict[str, msgspec.Raw]], Read]
 ) -> list[Read | BadRow]:
     try:
         rows = _rows.decode(data)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise FrameInvalid("invalid_frame", f"data is no list: {error}") from None
     return [_read_row(row, read) for row in rows]
 
@@ -229,11 +210,11 @@ def _read_row(
 ) -> Read | BadRow:
     try:
         fields = _fields.decode(raw)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         return BadRow("", None, str(error))
     try:
         return read(fields)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         asset = _named(fields, "asset")
         return BadRow(_named(fields, "user") or "", asset, str(error))
 
@@ -269,7 +250,7 @@ def _struct(fields: dict[str, msgspec.Raw], shape: type[S]) -> tuple[S, dict[str
         for name, raw in fields.items()
         if name in hints
     }
-    extras = {name: _text(raw) for name, raw in fields.items() if name not in hints}
+    extras = {name: text_of(raw) for name, raw in fields.items() if name not in hints}
     try:
         return shape(**known), extras
     except TypeError as error:
@@ -284,18 +265,12 @@ def _value(raw: msgspec.Raw, hint: Any) -> Any:
     return amount_of(raw)
 
 
-def _text(raw: msgspec.Raw) -> str:
-    """Return a text as it is, and anything else as the JSON that was sent."""
-    body = bytes(raw)
-    return msgspec.json.decode(body, type=str) if body[:1] == b'"' else body.decode()
-
-
 def _text_or_none(raw: msgspec.Raw) -> str | None:
-    return None if bytes(raw) == b"null" else _text(raw)
+    return None if bytes(raw) == b"null" else text_of(raw)
 
 
 def _named(fields: dict[str, msgspec.Raw], name: str) -> str | None:
     try:
         return msgspec.json.decode(fields[name], type=str) or None
-    except (KeyError, *_UNREADABLE):
+    except (KeyError, *UNREADABLE):
         return None
