@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import NamedTuple, Self
 
 import aiohttp
+from yarl import URL
 
 from balance_connector.venue import Request, Response
 from balance_shared import VERSION
@@ -103,7 +104,7 @@ class RestClient:
         try:
             async with self._session.request(
                 request.method,
-                f"{self._base_url}{request.path}",
+                URL(f"{self._base_url}{request.path}", encoded=True),
                 data=request.body or None,
                 headers=dict(request.headers),
                 allow_redirects=False,

@@ -51,6 +51,16 @@ async def test_bytes_and_headers_arrive_as_signed(venue):
     assert (200, b"answer") == (answer.response.status, answer.response.body)
 
 
+async def test_path_and_query_arrive_as_signed(venue):
+    """What the signature covers is not quoted in another way on its way."""
+    url, seen = venue
+    request = Request("GET", "/echo?a=%2F%7E+%e2%82%b9&b=1%7C2", "Echo")
+    async with RestClient(url, SystemClock()) as rest:
+        await rest.call(Nonces(SystemClock(), 1000), lambda *_: request)
+
+    assert request.path == seen[0][0].raw_path
+
+
 async def test_error_status_is_an_answer(venue):
     """The body of an error says what it is: it is handed on."""
     async with RestClient(venue[0], SystemClock()) as rest:

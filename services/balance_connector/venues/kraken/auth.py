@@ -1,13 +1,12 @@
 """Signing of private REST calls (Kraken docs, "Spot REST Authentication")."""
 
 import base64
-import binascii
 import hashlib
 import hmac
 from urllib.parse import urlencode
 
+from balance_connector.secrets import decoded
 from balance_connector.venue import Credentials, Request
-from balance_shared.errors import SettingsError
 
 
 def signature(secret: str, path: str, nonce: int, body: bytes) -> str:
@@ -25,12 +24,7 @@ def signature(secret: str, path: str, nonce: int, body: bytes) -> str:
     Raises:
         SettingsError: the secret is not base64, so the venue would refuse it.
     """
-    try:
-        key = base64.b64decode(secret, validate=True)
-    except binascii.Error:
-        raise SettingsError(
-            "API_SECRET (or REST_API_SECRET) is not base64: copy it whole"
-        ) from None
+    key = decoded(secret)
     digest = hashlib.sha256(str(nonce).encode() + body).digest()
     return base64.b64encode(hmac.digest(key, path.encode() + digest, "sha512")).decode()
 
