@@ -8,7 +8,7 @@ from tenacity.wait import wait_random_exponential
 from balance_shared.clock import Clock
 from balance_shared.errors import Verdict, classify
 
-WAIT_S_MAX = 30.0
+WAIT_S_MAX = 8.0
 """Longest back-off unless the venue asks for more, in seconds."""
 
 STABLE_S = 30.0
@@ -29,10 +29,9 @@ def retrying(
 ) -> AsyncRetrying:
     """Return the retry policy of a feed.
 
-    The waits are random up to 0.5, 1, 2 ... 30 seconds (full jitter), and at least what
-    the venue asked for: about ten connections in the first minute of an outage, then
-    four a minute, well inside of what venues allow (the strictest: 150 in ten
-    minutes, or five in 15 seconds).
+    The waits are random up to 0.5, 1, 2, 4, 8, 8 ... seconds (full jitter), and at
+    least what the venue asked for; what a venue allows is kept by
+    `Venue.connect_interval_s`. So a feed is back within seconds of the venue.
 
     Args:
         clock: waits.

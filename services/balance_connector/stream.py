@@ -278,6 +278,7 @@ class _Watch:
         self._runner = runner
         self._venue = feed.venue
         self._protocol = protocol
+        self._board = feed.board
         self._outbox = feed.outbox
         self._losses = feed.outbox.losses
         self._clock = feed.clock
@@ -313,7 +314,9 @@ class _Watch:
         """Look at the limits until one has passed, then break the connection off."""
         while self.verdict is None:
             await self._clock.sleep(WATCH_S)
-            self.verdict = self._runner.doubt or self._passed(self._clock.monotonic())
+            now_s = self._clock.monotonic()
+            self.verdict = self._runner.doubt or self._passed(now_s)
+            self._suspect(now_s)
             for frame in self._protocol.due(self._clock.now()):
                 with suppress(TimeoutError, ConnectionClosed):
                     await asyncio.wait_for(socket.send(frame, text=True), WATCH_S)
@@ -326,6 +329,12 @@ class _Watch:
         if not self._protocol.synced and waited_s > self._venue.picture_s_max:
             return PictureNeeded("no_picture", f"no picture within {waited_s:.0f} s")
         return self._silence(now_s)
+
+    def _suspect(self, now_s: float) -> None:
+        """Say stale when a heartbeat is missed; the next frame says otherwise."""
+        silent_s = 0.0 if self._waiting_s is None else now_s - self._waiting_s
+        if self._protocol.synced and silent_s > 2 * self._venue.heartbeat_s - WATCH_S:
+            self._board.set(State.STALE, "the venue's heartbeat is missing")
 
     def _silence(self, now_s: float) -> PictureNeeded | None:
         """Return the error of a silence that is too long, counted once in sync."""

@@ -251,7 +251,9 @@ class Venue:
         history: makes history protocols.
         nonces_per_s: resolution of the venue's nonces (10⁹ ns, 10⁶ µs).
         connect_interval_s: least seconds between two connections (rate limit).
-        silence_s_max: seconds without a frame after which the stream counts as dead.
+        heartbeat_s: seconds between two signs of life; after twice that the feed is
+            stale until the next one.
+        silence_s_max: seconds without a frame after which the stream is dead.
         picture_s_max: seconds from the subscription within which the picture comes.
         needs_passphrase: whether an API key has one.
         group_of: which balances are summed before polls and stream are compared.
@@ -270,6 +272,7 @@ class Venue:
     poll: PollFactory
     history: HistoryFactory
     nonces_per_s: int
+    heartbeat_s: float
     silence_s_max: float
     picture_s_max: float = 30.0
     connect_interval_s: float = 0.0

@@ -1,7 +1,7 @@
 """Fakes that ship with the package, for tests of services and of new venues.
 
-`ManualClock` moves only when told, `VirtualClock` and `run_virtually` make hours pass in
-seconds, `InMemoryBus` takes records as Kafka does, and `ScriptedSocket` says what a
+`ManualClock` moves only when told, `VirtualClock` and `run_virtually` make hours pass
+in seconds, `InMemoryBus` takes records as Kafka does, and `ScriptedSocket` says what a
 script says.
 """
 

@@ -1,8 +1,8 @@
 """Hours in seconds: an event loop whose time jumps to whatever happens next.
 
-For tests of services with fakes around them: nothing that runs on this loop may wait for
-the world outside, no socket and no thread. Every wait, time-out and sleep is exact, in
-order and free. The same seed gives the same run.
+For tests of services with fakes around them: nothing that runs on this loop may wait
+for the world outside, no socket and no thread. Every wait, time-out and sleep is exact,
+in order and free. The same seed gives the same run.
 """
 
 import asyncio

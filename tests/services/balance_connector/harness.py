@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from balance_connector.books import Account
 from balance_connector.feed import Feed
@@ -46,7 +47,14 @@ class ScriptedRest:
 class Bench:
     """A runner with everything around it."""
 
-    def __init__(self, *sockets: ScriptedSocket, rest=(TOKEN,), options=None) -> None:
+    def __init__(
+        self,
+        *sockets: ScriptedSocket,
+        rest=(TOKEN,),
+        options=None,
+        connect_interval_s=0.0,
+    ) -> None:
+        self.interval_s = connect_interval_s
         self.clock = ManualClock()
         self.bus = InMemoryBus()
         self.rest = ScriptedRest(self.clock, *rest)
@@ -72,7 +80,7 @@ class Bench:
     def feed(self, board: Board) -> Feed:
         """Return a feed with everything around it."""
         return Feed(
-            VENUES["kraken"],
+            replace(VENUES["kraken"], connect_interval_s=self.interval_s),
             Credentials("key", "c2VjcmV0"),
             self.options,
             self.rest,

@@ -70,15 +70,18 @@ async def test_gap_is_stale_then_a_new_picture():
 
 
 async def test_silence_is_broken_off():
-    """No frame for over five seconds: stale, and a new connection."""
+    """Two heartbeats missed: stale; no frame for over five seconds: a new connection."""
     first = ScriptedSocket(PICTURE)
     bench = Bench(first, ScriptedSocket(PICTURE))
     async with bench.running():
-        await bench.clock.advance(5.0)
+        await bench.clock.advance(1.5)
         before = bench.states()[-1]
-        await bench.clock.advance(1.0)
+        await bench.clock.advance(0.5)
+        missed = bench.states()[-1], bench.connects
+        await bench.clock.advance(4.0)
 
     assert "live" == before
+    assert ("stale", 1) == missed
     assert first.aborted
     assert any(reason.startswith("no frame for 5.") for reason in bench.reasons())
     assert 2 == bench.connects
@@ -176,12 +179,25 @@ async def test_refused_nonce_is_tried_once_more_at_once():
 async def test_outage_backs_off_and_never_gives_up():
     """Ten minutes of outage: some attempts, far below the venue's limit."""
     down = Response(200, b'{"error":["EService:Unavailable"]}')
-    bench = Bench(rest=[down])
+    bench = Bench(rest=[down], connect_interval_s=4.5)
     async with bench.running():
         await bench.clock.advance(600)
 
-    assert 20 < bench.connects < 100
+    assert 20 < bench.connects < 150
     assert "maintenance" in bench.states()
+
+
+async def test_heartbeat_that_was_late_changes_nothing():
+    """The next frame is enough to be live again, without a new picture."""
+    socket = ScriptedSocket(PICTURE)
+    bench = Bench(socket)
+    async with bench.running():
+        await bench.clock.advance(3.0)
+        socket.say(b'{"channel":"heartbeat"}')
+        await bench.clock.advance(0.5)
+
+    assert ["live", "stale", "live"] == bench.states()[-3:]
+    assert 1 == bench.connects
 
 
 async def test_lockout_is_waited_out():
@@ -199,7 +215,7 @@ async def test_row_that_stays_unreadable_does_not_storm():
     bad = frame("snapshot", ['{"asset":"BTC","balance":NaN}', USD], 1)
     bench = Bench(ScriptedSocket(bad), ScriptedSocket(bad))
     async with bench.running():
-        await bench.clock.advance(4)
+        await bench.clock.advance(1.5)
 
     assert 2 == bench.connects
     assert "degraded" == bench.states()[-1]
