@@ -48,13 +48,15 @@ class Connections(Generic[SessionT]):
         """Count a connection attempt; return the HTTP status that refuses it, if any.
 
         Returns:
-            503 while the venue takes no connections, 403 while it refuses the address
-            that they come from, 429 above its limit, None to let the client in.
+            The fault's (503 unless told) while the venue takes no connections, 403
+            while it refuses the address that they come from, 429 above its limit, None
+            to let the client in.
         """
         now_us = self.clock()
         attempts = self.memory.statistics.attempt(now_us)
-        if self.memory.faults.active(Fault.REFUSE_CONNECTIONS, now_us):
-            return 503
+        refused = self.memory.faults.active(Fault.REFUSE_CONNECTIONS, now_us)
+        if refused:
+            return int(refused.arguments["status"])
         if self.memory.faults.active(Fault.FORBIDDEN, now_us):
             return 403
         most = self.memory.settings.connections_max

@@ -41,7 +41,6 @@ from balance_simulator.faults import Fault
 from balance_simulator.venue import Venue
 
 _OK_CODES = {1000, 1001}
-_REFUSED = 503
 
 
 class Line:
@@ -264,7 +263,8 @@ class Loopback:
         if urlsplit(url).path not in self._venue.stream_paths:
             raise _invalid_status(404)
         status = self._venue.connections.refusal()
-        if status == _REFUSED:
+        faults = self._venue.connections.memory.faults
+        if faults.active(Fault.REFUSE_CONNECTIONS, self._venue.clock()):
             raise ConnectionRefusedError(f"fault {Fault.REFUSE_CONNECTIONS}")
         if status:
             raise _invalid_status(status)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from balance_simulator.connections import Connections
-from balance_simulator.faults import Armed, Fault
+from balance_simulator.faults import Armed, Fault, FaultError
 
 AtOnce = Mapping[Fault, Callable[[Armed], None]]
 
@@ -21,7 +21,7 @@ class Troubles:
         self._connections = connections
         self._at_once: AtOnce = {
             Fault.DUPLICATE: self._duplicate,
-            Fault.RAW: self._raw,
+            Fault.RAW: self.raw,
             Fault.SILENCE: self._silence,
             Fault.HALF_OPEN: self._half_open,
             Fault.CLOSE: self._close,
@@ -41,10 +41,17 @@ class Troubles:
             if session.last_text:
                 peer.send(session.last_text)
 
-    def _raw(self, armed: Armed) -> None:
+    def raw(self, armed: Armed) -> None:
+        """Say any text to all subscribers, as often as asked for.
+
+        Raises:
+            FaultError: it was to be numbered, which only the venue itself can do.
+        """
         if armed.arguments["to"] != "stream":
             return
         self._connections.memory.faults.armed.remove(armed)
+        if armed.arguments["numbered"]:
+            raise FaultError("this venue numbers no text that is not its own")
         for peer, _session in self._connections.subscribed():
             for _ in range(int(armed.arguments["count"])):
                 peer.send(str(armed.arguments["text"]))

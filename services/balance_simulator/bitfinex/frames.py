@@ -88,14 +88,18 @@ def array(
         numbers: MSG_SEQ, and ACCOUNT_SEQ where the frame has one.
         at_us: the venue's time; told in milliseconds.
     """
-    parts = ["0", f'"{kind}"']
-    if payload is not None:
-        parts.append(payload)
+    told = f'[0,"{kind}"]' if payload is None else f'[0,"{kind}",{payload}]'
+    return numbered(told, flags, numbers, at_us)
+
+
+def numbered(text: str, flags: int, numbers: Sequence[int], at_us: int) -> str:
+    """Return an array frame with the elements that flags add at its end."""
+    extra = ""
     if flags & SEQ_ALL:
-        parts += map(str, numbers)
+        extra = "".join(f",{count}" for count in numbers)
     if flags & TIMESTAMP:
-        parts.append(str(at_us // 1000))
-    return f"[{','.join(parts)}]"
+        extra += f",{at_us // 1000}"
+    return f"{text[:-1]}{extra}]"
 
 
 def wallet_row(

@@ -28,6 +28,7 @@ _HTML = (
     "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>"
     "502 Bad Gateway</h1></center>\r\n<hr><center>cloudflare</center>\r\n</body></html>"
 )
+_FORBIDDEN = "<html><head><title>403 Forbidden</title></head><body></body></html>"
 _LIMITED = Answer('{"error":"ERR_RATE_LIMIT"}', 429)
 
 
@@ -54,6 +55,8 @@ def _name(call: Call) -> str:
 
 
 def _answer(state: State, call: Call, now_us: int) -> Answer:
+    if state.faults.active(Fault.FORBIDDEN, now_us):
+        return Answer(_FORBIDDEN, 403, "text/html")
     if call.path == _STATUS:
         return Answer(f"[{int(state.operative(now_us))}]")
     limit = state.limit(_name(call))

@@ -6,7 +6,7 @@ from typing import Literal
 from balance_simulator.bitfinex.auth import SCOPES
 
 DEFAULT_KEY = "simulated-key"
-DEFAULT_SECRET = "a secret of the stand-in venue"  # noqa: S105 - of no real account
+DEFAULT_SECRET = "a-secret-of-the-stand-in-venue"  # noqa: S105 - of no real account
 _ROW_FIELDS = (3, 5, 7, 8)
 
 

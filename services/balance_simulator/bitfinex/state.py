@@ -20,12 +20,11 @@ ATTEMPTS_WINDOW_US = 15 * MICROSECONDS
 MEANINGLESS = frozenset(
     {
         Fault.THROTTLE,
-        Fault.FORBIDDEN,
         Fault.CLOCK_SKEW,
         Fault.TORN,
     }
 )
-"""Faults of other venues: Kraken's words, signed clocks and answers in pages."""
+"""Faults of other venues: Kraken's words, signed times and answers in pages."""
 
 
 @dataclass(slots=True)

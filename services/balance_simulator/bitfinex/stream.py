@@ -226,6 +226,12 @@ class Session:
         numbers = (self.sequence, last) if account else (self.sequence,)
         return frames.array(kind, payload, self.flags, numbers, now_us)
 
+    def numbered(self, text: str, now_us: int) -> str:
+        """Number an array frame that somebody else wrote: any text in brackets."""
+        self.sequence += 1
+        numbers = (self.sequence, self.state.account_seq)
+        return frames.numbered(text, self.flags, numbers, now_us)
+
     def _pictures(self, now_us: int) -> list[str]:
         """Return pictures of all that is wanted: each replaces what was known."""
         self.picture_due_us = None

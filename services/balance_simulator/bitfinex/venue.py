@@ -28,6 +28,13 @@ without telling anybody); ``wallet`` is a type and "exchange" where none is name
     rename                asset, to: another code from now on
     map                   asset, to: another symbol in the venue's map, "" for none
     list                  asset, decimals, symbol="", underlying="": a new currency
+
+Faults that mean something special here: ``raw`` with ``numbered`` takes any array
+frame, such as ``[0,"wu",["exchange"]]``, and adds what the flags ask for; ``nonce`` and
+``html`` and the like take an ``endpoint``: ``auth`` (the login), ``wallets``, ``hist``;
+``invalid_session`` refuses a login with 10100; ``answer_lost`` and ``answer_late`` are
+about ``calc``; ``restart`` is info 20051 and a close; ``maintenance`` is 20060 and, at
+its end or after ``clear``, 20061 with a new picture on the same connection.
 """
 
 from collections.abc import Mapping
@@ -84,8 +91,20 @@ class BitfinexVenue(Venue[State, Session]):
         return rest.answer(self.state, call, now_us)
 
     def own_troubles(self) -> AtOnce:
-        """Return what a restart does at once."""
-        return {Fault.RESTART: self._restart}
+        """Return what a restart does at once, and any text with its turn's number."""
+        return {Fault.RESTART: self._restart, Fault.RAW: self._raw}
+
+    def _raw(self, armed: Armed) -> None:
+        """Say any text; with ``numbered`` an array frame gets what the flags add."""
+        asked = armed.arguments
+        if not asked["numbered"] or asked["to"] != "stream":
+            self.troubles.raw(armed)
+            return
+        self.state.faults.armed.remove(armed)
+        now_us = self.clock()
+        for peer, session in self.connections.subscribed():
+            for _ in range(int(asked["count"])):
+                peer.send(session.numbered(str(asked["text"]), now_us))
 
     def _restart(self, armed: Armed) -> None:
         """Tell everybody to reconnect, and close the connections unless told not to."""

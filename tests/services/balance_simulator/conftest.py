@@ -6,7 +6,6 @@ import hashlib
 import hmac
 import itertools
 import json
-import selectors
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,6 +16,7 @@ import aiohttp
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
+from balance_shared.testing.virtual_time import VirtualTimeLoop
 from balance_simulator.kraken.settings import KrakenSettings
 from balance_simulator.kraken.venue import KrakenVenue
 from balance_simulator.loopback import Loopback
@@ -128,28 +128,6 @@ async def caller():
         yield caller
 
 
-class _Quick(asyncio.SelectorEventLoop):
-    """An event loop that never waits: its time jumps to what is due next."""
-
-    def __init__(self):
-        self.jumped_s = 0.0
-        super().__init__(_Jumping(self))
-
-    def time(self):
-        """Return the virtual time in seconds."""
-        return self.jumped_s
-
-
-class _Jumping(selectors.DefaultSelector):
-    def __init__(self, loop):
-        super().__init__()
-        self._loop = loop
-
-    def select(self, timeout=None):
-        self._loop.jumped_s += timeout or 0.0
-        return super().select(0)
-
-
 @pytest.fixture
 def in_virtual_time():
     """Return what runs steps with a venue in memory: seconds it took, and its result.
@@ -159,7 +137,7 @@ def in_virtual_time():
     """
 
     def run(make, steps):
-        loop = _Quick()
+        loop = VirtualTimeLoop()
         venue = make(lambda: round(loop.time() * 1_000_000))
         with asyncio.Runner(loop_factory=lambda: loop) as runner:
             told = runner.run(steps(venue, Loopback(venue)))

@@ -6,6 +6,8 @@ import json
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from balance_simulator.faults import FaultError
+
 _DEPOSIT = {"asset": "BTC", "amount": "0.01"}
 
 
@@ -60,6 +62,13 @@ async def test_raw(caller):
     socket = await caller.subscribe()
     caller.venue.fault("raw", text='{"balance":NaN}', count=2)
     assert [await socket.recv() for _ in range(2)] == ['{"balance":NaN}'] * 2
+    assert caller.venue.statistics()["faults_armed"] == []
+
+
+async def test_raw_text_is_not_numbered_here(caller):
+    """A venue that cannot number other's text says so, and stays well."""
+    with pytest.raises(FaultError, match="numbers"):
+        caller.venue.fault("raw", text="{}", numbered=True)
     assert caller.venue.statistics()["faults_armed"] == []
 
 
@@ -163,11 +172,11 @@ async def test_invalid_session_kills_old_tokens(caller):
 
 
 async def test_refuse_connections(caller):
-    """The handshake answers 503 while the fault lasts."""
-    caller.venue.fault("refuse_connections", seconds=100)
+    """The handshake answers as asked for while the fault lasts."""
+    caller.venue.fault("refuse_connections", seconds=100, status=408)
     with pytest.raises(InvalidStatus) as refused:
         await caller.connect()
-    assert refused.value.response.status_code == 503
+    assert refused.value.response.status_code == 408
     caller.venue.fault("clear")
     await caller.connect()
 

@@ -122,6 +122,7 @@ def test_calls_of_a_minute_are_limited(desk_with):
         ("raw", {"to": "rest", "text": "[]"}, 200, "[]"),
         ("nonce", {}, 500, '["error",10114,'),
         ("rate_limit", {}, 429, '{"error":'),
+        ("forbidden", {}, 403, "<html>"),
         ("lockout", {}, 429, '{"error":'),
         ("error", {"text": "10001:ERR"}, 500, '["error",10001,"ERR"]'),
         ("error", {"text": "ERR"}, 500, '["error",10001,"ERR"]'),

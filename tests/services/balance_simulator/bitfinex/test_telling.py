@@ -83,6 +83,18 @@ def test_frames_can_be_cut_and_figures_wrong(desk):
     assert '"BTC",1014.19088779,' in good
 
 
+def test_any_array_frame_can_be_told_with_its_number(desk):
+    """A frame of another shape has the number of its turn; events have none."""
+    ear, _ = desk.log_in(filter=["wallet"])
+    desk.venue.fault("raw", text='[0,"wu",["exchange"]]', numbered=True, count=2)
+    desk.venue.fault("raw", text='{"event":"info","code":20061}')
+    desk.venue.fault("raw", text="[]", to="rest", numbered=True)
+    first, second, event = ear.heard()
+    assert ([0, "wu", ["exchange"], 2, 15_213], 3) == (first[:5], second[3])
+    assert 20_061 == event["code"]
+    assert ["raw"] == desk.venue.statistics()["faults_armed"]
+
+
 def test_load_rows_are_numbered_for_each_client(desk):
     """Prepared rows reach everybody whose filter lets them by."""
     everything, _ = desk.log_in()

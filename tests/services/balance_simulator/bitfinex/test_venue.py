@@ -130,6 +130,23 @@ def test_equal_seeds_say_equal_things(in_virtual_time):
     assert first == second
 
 
+@pytest.mark.parametrize(("lose", "expected"), [(False, [2, 3, 4]), (True, [4])])
+def test_silence_leaves_a_gap_where_frames_are_lost(in_virtual_time, lose, expected):
+    """Of a minute's heartbeats and an update, held frames come late, lost ones never."""
+
+    async def steps(venue, loopback):
+        async with loopback.connect(venue.ws_url) as socket:
+            await _log_in(socket, venue.settings, filter=["wallet"])
+            venue.fault("silence", seconds=20, lose=lose)
+            venue.operate("deposit", {"asset": "BTC", "amount": "1"})
+            frames = [_read(await socket.recv()) for _ in expected]
+            return [frame[2 if frame[1] == "hb" else 3] for frame in frames]
+
+    assert (
+        expected == in_virtual_time(lambda clock: BitfinexVenue(clock=clock), steps)[1]
+    )
+
+
 def test_restart_is_told_and_closes(in_virtual_time):
     """Info 20051 comes before code 1012."""
 
