@@ -6,7 +6,7 @@ pure and venue-neutral. Two balances of a venue never share a key: where their c
 names would make them, the later one keeps the venue's code as its asset.
 """
 
-from collections.abc import Collection, Iterator, MutableMapping, Sequence
+from collections.abc import Callable, Collection, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
@@ -73,6 +73,10 @@ class Pocket(NamedTuple):
     asset_class: str = "currency"
     network: str = ""
     reference: str = ""
+
+
+Covers = Callable[[Pocket], bool]
+"""Says whether a picture that was asked for with a filter would tell a balance."""
 
 
 class Holding(NamedTuple):
@@ -213,18 +217,23 @@ class Books:
             pocket.asset,
         )
 
-    def update(self, observed: Observed, told: Told, position: int) -> BalanceEvent:
+    def update(
+        self, observed: Observed, told: Told, position: int, *, changed: bool = True
+    ) -> BalanceEvent:
         """Return the event of one balance that changed.
 
         Args:
             observed: what was told.
             told: when and where.
             position: place of the fact in its frame, from 0.
+            changed: whether the balance may have. If it is only told more fully, a
+                history has no line of it, and none may be taken for it.
         """
         observed = self._unclashed(observed)
         event_id = self._id(observed, told, position)
         event = self._tell(observed, told, "update", event_id)
-        self._remember(event_id if observed.venue_id else _fact(event))
+        if changed:
+            self._remember(event_id if observed.venue_id else _fact(event))
         return event
 
     def backfill(
@@ -262,6 +271,7 @@ class Books:
         told: Told,
         *,
         spared: Collection[tuple[str, str]] | None = (),
+        covers: Covers | None = None,
     ) -> Iterator[BalanceEvent]:
         """Return the events of a full picture: all rows, then what has vanished.
 
@@ -270,9 +280,11 @@ class Books:
             told: when and where.
             spared: (subaccount, asset or venue_asset) pairs that could not be read:
                 their balances are neither changed nor absent. None spares all.
+            covers: which balances the picture would tell; those that it would not are
+                left as they are and belong to the feed no longer. None: it tells all.
         """
         rows = self._without_clashes(rows)
-        return self._picture(rows, self._gone(rows, spared), told)
+        return self._picture(rows, self._gone(rows, spared, covers), told)
 
     def changes(
         self,
@@ -280,6 +292,7 @@ class Books:
         told: Told,
         *,
         spared: Collection[tuple[str, str]] | None = (),
+        covers: Covers | None = None,
     ) -> Iterator[BalanceEvent]:
         """Return the events of a later full answer of a feed that has no updates.
 
@@ -287,7 +300,7 @@ class Books:
         Arguments as of `picture`.
         """
         rows = self._without_clashes(rows)
-        gone = self._gone(rows, spared)
+        gone = self._gone(rows, spared, covers)
         position = 0
         for row in rows:
             held = self.known.get(self.key(row.pocket))
@@ -304,9 +317,16 @@ class Books:
             yield self._absent(Observed(pocket, ZERO, delta=delta), told, place)
 
     def _gone(
-        self, rows: Sequence[Observed], spared: Collection[tuple[str, str]] | None
+        self,
+        rows: Sequence[Observed],
+        spared: Collection[tuple[str, str]] | None,
+        covers: Covers | None,
     ) -> list[Pocket]:
         named = {self.key(row.pocket) for row in rows}
+        if covers is not None:
+            held = [(key, holding.pocket) for key, holding in self.known.items()]
+            for key in (key for key, pocket in held if not covers(pocket)):
+                del self.known[key]
         return [
             holding.pocket
             for key, holding in self.known.items()

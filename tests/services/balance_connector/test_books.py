@@ -81,6 +81,19 @@ def test_picture_counts_its_absents():
     assert 1 == len({event.snapshot_id for event in events})
 
 
+@pytest.mark.parametrize("tell", ["picture", "changes"])
+def test_what_a_filtered_picture_does_not_cover_is_left_alone(tell):
+    """It is neither zero nor ours any more; what is covered and missing is zero."""
+    known = {}
+    list(books(known).picture([observed("A"), observed("B"), observed("C")], TOLD))
+    account = books(known, epoch=6)
+    rows = [observed("A", "2")]
+    events = getattr(account, tell)(rows, TOLD, covers=lambda p: p.asset != "C")
+
+    assert [("A", "2"), ("B", "0")] == [(e.asset, str(e.balance)) for e in events]
+    assert {"v|a%7Cb|s%2F1|spot/main|A"} == set(known)
+
+
 def test_absent_is_told_once():
     """What is gone is not told again with every picture."""
     known = {}
