@@ -35,7 +35,7 @@ def written(value: Decimal, form: AmountForm, number: int = 0) -> str:
         return f"{whole}.{fraction.ljust(_DECIMALS, '0')}"
     if "." in text:
         text = text.rstrip("0").rstrip(".")
-    if text in {"", "-", "-0"}:
+    if text == "-0":
         return "0"
     if form == "bare" and text.startswith(("0.", "-0.")):
         return text.replace("0.", ".", 1)

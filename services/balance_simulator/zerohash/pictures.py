@@ -86,10 +86,10 @@ def _told(state: State, scope: Scope) -> Iterator[tuple[Account, Record, str, De
     sums: dict[tuple[str, ...], tuple[Account, Record, str]] = {}
     totals: dict[tuple[str, ...], Decimal] = {}
     for account, record, name in visible(state, scope):
-        key = (*account[:4], name)
+        key: tuple[str, ...] = (*account[:4], name)
         sums.setdefault(key, (account, record, name))
         so_far = totals.get(key)
         held = record.balance
         totals[key] = held if so_far is None else EXACT.add(so_far, held)
-    for key, first in sums.items():
-        yield (*first, totals[key])
+    for named, first in sums.items():
+        yield (*first, totals[named])
