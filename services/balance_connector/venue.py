@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
 
-from balance_connector.books import Books, Holding, Observed, Pocket
+from balance_connector.books import Books, Covers, Holding, Observed, Pocket
 from balance_schemas.records import BalanceEvent
 from balance_shared.errors import FrameInvalid, VenueError
 
@@ -54,11 +54,13 @@ class Picture(NamedTuple):
         spared: (subaccount, asset or venue_asset) pairs that could not be read: nothing
             is known of their balances. None: it cannot be told which.
         unmapped: venue codes that no table knows: their names are passed through.
+        covers: which balances it would tell, where it was asked for with a filter.
     """
 
     rows: Sequence[Observed]
     spared: Collection[tuple[str, str]] | None = ()
     unmapped: frozenset[str] = frozenset()
+    covers: Covers | None = None
 
 
 class Step(NamedTuple):
