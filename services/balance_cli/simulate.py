@@ -98,8 +98,8 @@ def _addresses(venue: Venue[Any, Any], *, as_json: bool) -> str:
     urls = {"ws_url": venue.ws_url, "rest_url": venue.rest_url}
     secrets = {"api_secret": settings.api_secret}
     # Not every venue knows a third part of a key.
-    if hasattr(settings, "passphrase"):
-        secrets["api_passphrase"] = settings.passphrase
+    if hasattr(settings, "api_passphrase"):
+        secrets["api_passphrase"] = settings.api_passphrase
     if as_json:
         control = {"control_url": f"{venue.rest_url}/control"}
         keys = {"api_keys": venue.api_keys()}
