@@ -132,3 +132,15 @@ def _values(name: str, kind: Any) -> st.SearchStrategy[Any]:
         if kind == tuple[item, ...]:
             return st.lists(records(item), max_size=2).map(tuple)
     return of_kind[kind]
+
+
+def json_values(*names: str) -> st.SearchStrategy[Any]:
+    """Give any JSON value; objects have some of the names as their keys."""
+    keys = st.sampled_from(names) if names else st.text(max_size=8)
+    return st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+        lambda inner: (
+            st.lists(inner, max_size=4) | st.dictionaries(keys, inner, max_size=6)
+        ),
+        max_leaves=12,
+    )

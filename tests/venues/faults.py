@@ -1,0 +1,154 @@
+"""How soon each fault of each venue is seen, and how soon all is right again.
+
+Run as a program (``make faults``) it prints a table. Times are virtual, so they are the
+same on every machine: what the network and Kafka add is not in them.
+"""
+
+import asyncio
+import random
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))  # for dialects, world
+
+import structlog
+from dialects import DIALECTS
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from world import World
+
+from balance_shared.testing import run_virtually
+from balance_simulator.faults import FaultError
+
+NOT_LIVE = ("stale", "maintenance", "degraded", "connecting", "syncing")
+
+
+@dataclass(frozen=True)
+class Played:
+    """One way in which a fault is played.
+
+    Attributes:
+        fault: its name at the stand-ins.
+        arguments: of the fault.
+        lasts_s: seconds until the venue is well again.
+    """
+
+    fault: str
+    arguments: dict[str, Any]
+    lasts_s: float = 0.0
+
+    @property
+    def title(self) -> str:
+        """The fault and its arguments in a few words."""
+        words = " ".join(f"{name}={value}" for name, value in self.arguments.items())
+        return f"{self.fault} {words}".strip()
+
+
+FAULTS = (
+    Played("gap", {}),
+    Played("duplicate", {}),
+    Played("reorder", {}),
+    Played("truncate", {}),
+    Played("silence", {"seconds": 3, "lose": False}, 3),
+    Played("silence", {"seconds": 120, "lose": True}, 120),
+    Played("half_open", {}),
+    Played("close", {}),
+    Played("close", {"abort": True}),
+    Played("restart", {}),
+    Played("refuse_connections", {"seconds": 60}, 60),
+    Played("maintenance", {"seconds": 60}, 60),
+    Played("figure", {"text": "0.1234567890123456789", "to": "update"}),
+    Played("figure", {"text": "NaN", "to": "update"}),
+    Played("raw", {"text": "{"}),
+    Played("html", {"count": 3}),
+    Played("delay", {"seconds": 30}, 30),
+    Played("nonce", {"count": 1}),
+    Played("torn", {}),
+)
+"""What is played. A fault of the connection ends one too, so that it shows."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What came of one fault.
+
+    Attributes:
+        seen_s: seconds from the fault to a status that is not live; None if the books
+            were never wrong for long enough to need one.
+        wrong: whether the books differed, or might have, from the venue's after it.
+        right_s: seconds from the time when the venue was well to live and right.
+    """
+
+    seen_s: float | None
+    wrong: bool
+    right_s: float
+
+
+async def _measure(name: str, played: Played) -> Seen | None:
+    dialect, rng = DIALECTS[name], random.Random(3)
+    async with World(dialect).running() as world:
+        await world.until_live()
+        for _ in range(5):
+            dialect.move(world.venue, rng)
+            await asyncio.sleep(0.5)
+        await world.until_right()
+        await asyncio.sleep(30)
+        mark, began = len(world.statuses()), world.clock.monotonic()
+        try:
+            world.venue.fault(played.fault, **played.arguments)
+        except FaultError:
+            return None
+        if played.fault == "refuse_connections":
+            world.venue.fault("close")
+        dialect.move(world.venue, rng)
+        dialect.move(world.venue, rng)
+        seen_s, wrong = await _watch(world, mark, began)
+        well_s = began + played.lasts_s
+        await asyncio.sleep(max(0.0, well_s - world.clock.monotonic()))
+        await world.until_live(300)
+        await world.until_right(300)
+        right_s = max(0.0, world.clock.monotonic() - max(well_s, began + (seen_s or 0)))
+        return Seen(seen_s, wrong, right_s)
+
+
+async def _watch(world: World, mark: int, began: float) -> tuple[float | None, bool]:
+    """Wait until the fault shows in a status, or it is plain that it will not."""
+    wrong = False
+    while world.clock.monotonic() - began < 2 * world.dialect.silence_s + 60:
+        await asyncio.sleep(0.05)
+        if any(status.state in NOT_LIVE for status in world.statuses()[mark:]):
+            return world.clock.monotonic() - began, True
+        wrong = bool(world.wrong())
+    return None, wrong  # as they are at rest
+
+
+def measure(name: str, played: Played) -> Seen | None:
+    """Return what comes of a fault at a venue, None where it has no meaning there."""
+    return run_virtually(_measure(name, played))
+
+
+def main() -> None:
+    """Print the table."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
+    table = Table(title="From a fault to the status topic, and back to live and right")
+    table.add_column("venue")
+    table.add_column("fault")
+    for title in ("seen after", "aim", "right again", "aim"):
+        table.add_column(title, justify="right")
+    pairs = [(name, played) for name in DIALECTS for played in FAULTS]
+    for name, played in track(pairs, description="playing", transient=True):
+        found = measure(name, played)
+        if found is None:
+            continue
+        seen = "not needed" if found.seen_s is None else f"{found.seen_s:.1f} s"
+        aim = 2 * DIALECTS[name].heartbeat_s
+        right = f"{found.right_s:.1f} s" if found.wrong else "never wrong"
+        table.add_row(name, played.title, seen, f"{aim:.0f} s", right, "10 s")
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()
