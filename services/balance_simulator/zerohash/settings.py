@@ -43,8 +43,9 @@ class ZeroHashSettings:
         accounts: number of platforms, each with its own key.
         subaccounts: number of customers below each platform.
         funded: whether platforms and customers are opened with balances.
-        signed_content: what a message's signature covers: its ``body``, or the whole
-            ``message`` without the four members of the credentials. Not documented.
+        signed_content: what a message's signature covers: its ``body``, the whole
+            ``message`` but for the signature, or the ``unsigned`` one, as it is before
+            key, passphrase and timestamp are added. Not documented.
         ping_content: what a ping signs under ``body``, as it has none: "{}" or "".
         ping_form: ``signed`` (reference page: a bare ping is no ping), ``bare`` (guide
             pages: nobody looks at a signature) or ``any`` (a signature is checked when
@@ -103,7 +104,7 @@ class ZeroHashSettings:
     accounts: int = 1
     subaccounts: int = 0
     funded: bool = True
-    signed_content: Literal["body", "message"] = "body"
+    signed_content: Literal["body", "message", "unsigned"] = "body"
     ping_content: str = "{}"
     ping_form: Literal["signed", "bare", "any"] = "signed"
     ping_timeout_s: float = 20.0

@@ -20,6 +20,7 @@ from balance_simulator.exact import MICROSECONDS
 from balance_simulator.zerohash.settings import ZeroHashSettings
 
 CREDENTIALS = ("key", "passphrase", "timestamp", "signature")
+_LEFT_OUT = {"message": ("signature",), "unsigned": CREDENTIALS}
 NOTHING = "{}"
 
 
@@ -98,8 +99,9 @@ def signed_content(message: Mapping[str, Any], settings: ZeroHashSettings) -> st
 
     Which part that is, the pages do not say (see ``ZeroHashSettings.signed_content``).
     """
-    if settings.signed_content == "message":
-        return compact({k: v for k, v in message.items() if k not in CREDENTIALS})
+    left_out = _LEFT_OUT.get(settings.signed_content)
+    if left_out:
+        return compact({k: v for k, v in message.items() if k not in left_out})
     return compact(message["body"]) if "body" in message else settings.ping_content
 
 

@@ -24,6 +24,8 @@ MEANINGLESS = frozenset(
         # Words of other venues; here a limit is a 429 (``rate_limit``).
         Fault.THROTTLE,
         Fault.LOCKOUT,
+        # Nobody is told of one here; what is left of it is a close with 1012.
+        Fault.RESTART,
     }
 )
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from balance_simulator.connections import due_us
 from balance_simulator.delivery import Delivery, Outlet
 from balance_simulator.exact import MICROSECONDS
 from balance_simulator.faults import Fault
@@ -46,6 +47,7 @@ class Session:
         subscriptions: one, or more where the settings let them add up.
         outlet: where its updates go out, or astray.
         pinged_us: time of the last ping, or of the connection.
+        late: pongs that are to be told, and when.
         ended: whether the goodbye was said.
     """
 
@@ -53,6 +55,7 @@ class Session:
     subscriptions: list[Subscription] = field(default_factory=list)
     outlet: Outlet = field(default_factory=Outlet)
     pinged_us: int = 0
+    late: list[int] = field(default_factory=list)
     ended: bool = False
 
     @property
@@ -129,8 +132,18 @@ class Session:
             self.state.pings["unsigned"] += 1
             return [self._error("Missing signature")]
         self.state.pings[outcome] += 1
-        self.state.statistics.frames["pong"] += 1
         self.pinged_us = now_us
+        return self._pong(now_us)
+
+    def _pong(self, now_us: int) -> Sequence[Said]:
+        """Answer a ping, unless the answer is lost or late."""
+        if self.state.faults.take(Fault.ANSWER_LOST):
+            return []
+        late = self.state.faults.take(Fault.ANSWER_LATE)
+        if late:
+            self.late.append(due_us(now_us, late.arguments["seconds"]))
+            return []
+        self.state.statistics.frames["pong"] += 1
         return [frames.PONG]
 
     def _info(
@@ -172,8 +185,7 @@ class Session:
         ack: list[Said] = [frames.notice("subscribe", text)] if acked else []
         slow = self.state.faults.take(Fault.SLOW_SNAPSHOT)
         if slow:
-            wait_us = int(float(slow.arguments["seconds"]) * MICROSECONDS)
-            subscription.picture_due_us = now_us + wait_us
+            subscription.picture_due_us = due_us(now_us, slow.arguments["seconds"])
             return ack
         return [*ack, self._picture(subscription)]
 
@@ -193,6 +205,8 @@ class Session:
             for subscription in self.subscriptions
             if (subscription.picture_due_us or now_us + 1) <= now_us
         ]
+        told += [frames.PONG for at_us in self.late if at_us <= now_us]
+        self.late = [at_us for at_us in self.late if at_us > now_us]
         limit_us = self.state.settings.ping_timeout_s * MICROSECONDS
         if now_us - self.pinged_us > limit_us:
             self.state.pings["missed"] += 1

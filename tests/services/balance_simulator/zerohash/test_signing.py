@@ -49,6 +49,11 @@ def test_signatures_are_those_of_the_vectors(method, route, body, expected):
         (
             {"signed_content": "message"},
             {"messageType": "ping", "key": "k", "topic": "t", "signature": "s"},
+            '{"messageType":"ping","key":"k","topic":"t"}',
+        ),
+        (
+            {"signed_content": "unsigned"},
+            {"messageType": "ping", "key": "k", "topic": "t", "signature": "s"},
             '{"messageType":"ping","topic":"t"}',
         ),
     ],

@@ -46,7 +46,9 @@ def test_clock_can_be_put_wrong_for_a_time():
     )
 
 
-@pytest.mark.parametrize("name", ["nonce", "invalid_session", "lockout", "throttle"])
+@pytest.mark.parametrize(
+    "name", ["nonce", "invalid_session", "lockout", "throttle", "restart"]
+)
 def test_faults_of_other_venues_are_refused(name):
     """There are neither nonces nor logins here."""
     state = new_state(ZeroHashSettings(), 0)

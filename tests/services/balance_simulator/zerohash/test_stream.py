@@ -63,7 +63,7 @@ def test_timestamp_is_within_a_minute_of_the_venue(desk):
 
 def test_signature_may_cover_the_whole_message(desk):
     """By setting, all members but the credentials are signed, in the order sent."""
-    desk = desk(signed_content="message")
+    desk = desk(signed_content="unsigned")
     body = {"filter": {"asset": "BTC"}}
     content = '{"messageType":"subscribe","body":{"filter":{"asset":"BTC"}}}'
     told = desk.say(desk.connect(), desk.message("subscribe", body, content=content))
@@ -144,6 +144,23 @@ def test_subscription_is_left_unanswered_while_pongs_arrive(desk):
     desk.operate("deposit", asset="BTC", amount="1")
     assert [{"messageType": "pong"}] == desk.say(peer, desk.message("ping"))
     desk.subscribe(peer=peer)
+
+
+def test_pongs_are_lost_or_late(desk):
+    """The venue heard the ping, and does not close."""
+    one = desk()
+    peer = one.connect()
+    one.venue.fault("answer_lost")
+    one.venue.fault("answer_late", seconds=15)
+    one.wait(15)
+    assert [] == one.say(peer, one.message("ping"))
+    assert [] == one.say(peer, one.message("ping"))
+    one.wait(14.9)
+    assert [] == peer.take()
+    one.wait(0.1)
+    assert [{"messageType": "pong"}] == peer.take()
+    one.wait(0.1)
+    assert [] == peer.take()
 
 
 def test_permission_is_denied_once(desk):
