@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 
 from balance_connector.venue import Venue
+from balance_connector.venues.bitfinex import BITFINEX
 from balance_connector.venues.kraken import KRAKEN
 
 VENUES: Mapping[str, Venue] = {
+    BITFINEX.name: BITFINEX,
     KRAKEN.name: KRAKEN,
 }
 """Name → venue; the names are those of ``balancebus connector VENUE``."""

@@ -1,0 +1,123 @@
+"""Asking Bitfinex for its currency codes: one public call and what it tells.
+
+The codes are asked for at the start, once a day, and soon after one was met that no
+list knows. Without an answer the tables at hand go on serving.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+import msgspec
+
+from balance_connector.books import Holding
+from balance_connector.rows import UNREADABLE
+from balance_connector.venue import Request, Response, Step
+from balance_connector.venues.bitfinex.assets import AssetNames, Maps
+from balance_connector.venues.bitfinex.refusals import rows_of
+from balance_shared.errors import FrameInvalid, VenueError
+
+_AGE_MAX = timedelta(days=1)
+_RETRY = timedelta(minutes=10)
+
+CONF = Request(
+    "GET",
+    "/v2/conf/pub:map:currency:sym,pub:map:currency:undl,pub:list:currency",
+    "conf",
+)
+"""Usual symbols, underlyings of collateral, all codes (page "Configs")."""
+
+T = TypeVar("T")
+
+_PARTS = 3
+
+_items = msgspec.json.Decoder(list[msgspec.Raw])
+_pair = msgspec.json.Decoder(tuple[str, str])
+_code = msgspec.json.Decoder(str)
+
+
+def read_maps(response: Response) -> Maps:
+    """Return what an answer to `CONF` tells: a list holding one list for each part.
+
+    A pair or a code that cannot be read is left out.
+
+    Raises:
+        VenueRefused, VenueUnavailable: the answer is an error.
+        FrameInvalid: it cannot be read.
+    """
+    parts = rows_of(response, "none")
+    try:
+        if len(parts) != _PARTS:
+            raise ValueError(f"{len(parts)} parts where {_PARTS} were due")
+        symbols, underlyings, codes = (_items.decode(part) for part in parts)
+    except UNREADABLE as error:
+        raise FrameInvalid("invalid_names", str(error)) from None
+    return Maps(
+        {code: name for code, name in _each(_pair, symbols) if code and name},
+        {code: name for code, name in _each(_pair, underlyings) if code and name},
+        frozenset(_each(_code, codes)),
+    )
+
+
+def _each(decoder: msgspec.json.Decoder[T], raws: list[msgspec.Raw]) -> Iterator[T]:
+    for raw in raws:
+        try:
+            yield decoder.decode(raw)
+        except UNREADABLE:
+            continue
+
+
+def maps_told(known: Collection[Holding]) -> Maps:
+    """Return the names under which balances are known, for want of the venue's answer.
+
+    A balance keeps its key while the venue does not say what its code is called.
+    """
+    symbols = {pocket.venue_asset: pocket.asset for pocket, *_ in known}
+    underlyings = {
+        pocket.venue_asset: pocket.asset
+        for pocket, *_ in known
+        if pocket.wallet == "derivatives"
+    }
+    return Maps(symbols, underlyings)
+
+
+class AskedNames:
+    """The names as last told.
+
+    Args:
+        aliases: code → asset, set by the user.
+    """
+
+    def __init__(self, aliases: Mapping[str, str]) -> None:
+        self._aliases = aliases
+        self._due_at: datetime | None = None
+        self._unmapped: set[str] = set()
+        self.table = AssetNames(aliases)
+
+    def calls(self, now: datetime) -> list[Request]:
+        """Return the call if it is due; often none."""
+        due = self._due_at is None or now >= self._due_at
+        return [CONF] if due else []
+
+    def take(self, response: Response, received_at: datetime) -> Step:
+        """Take in the answer to the call. Never raises."""
+        self._due_at = received_at + _RETRY
+        try:
+            maps = read_maps(response)
+        except FrameInvalid as error:
+            return Step(invalid=error)
+        except VenueError:
+            return Step(keep=False)
+        self.table = AssetNames(self._aliases, maps)
+        self._due_at = received_at + _AGE_MAX
+        self._unmapped.clear()
+        return Step()
+
+    def is_new_unknown(self, code: str, now: datetime) -> bool:
+        """Note a code that no list knows; whether it is the first time."""
+        if code in self._unmapped:
+            return False
+        self._unmapped.add(code)
+        soon = now + _RETRY
+        self._due_at = min(self._due_at or soon, soon)
+        return True
