@@ -1,0 +1,329 @@
+"""The private stream: topic ``balances``.
+
+Theory of operation. One object serves one connection. There is no login: each message
+carries its own signature. The first answer to the subscription is the picture, the only
+one of the connection; it leaves out empty accounts, so that what was known and is not
+in it has become zero. Each update tells one account after one run; its ``balance`` is
+the state after the run and is told on as it is. Changes are never added up: they need
+not fit.
+
+The messages have no numbers and no documented order. What can be seen is seen: a run
+that was told before on this connection is a duplicate if it says the same, else the
+balances are in doubt. A run whose ``run_timestamp`` is older than that of the run told
+last for the account was overtaken on its way: its balance is not the current one, so it
+is told as ``backfill``, and a new picture is demanded, since nobody knows what else
+came in the wrong order. Run ids are no help: nothing says that they grow. A message
+that got lost is seen by the polls alone.
+
+Source: page "Balances" (private socket feed) of the Zero Hash and NDAX v3 docs;
+"Websocket FAQ" (pings; no replay); guide "Balances websocket" (non-zero accounts only).
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from balance_connector.books import Books, Observed, Told
+from balance_connector.rows import NAMELESS, BadRow, invalid_of
+from balance_connector.venue import (
+    Credentials,
+    Health,
+    Note,
+    Request,
+    Response,
+    State,
+    Step,
+)
+from balance_connector.venues.zerohash import wire
+from balance_connector.venues.zerohash.accounts import (
+    Accounts,
+    Key,
+    covers_of,
+    fact_id,
+    is_known,
+)
+from balance_connector.venues.zerohash.auth import signed_message
+from balance_connector.venues.zerohash.observing import (
+    Moment,
+    moment_of,
+    pictured,
+    updated,
+)
+from balance_connector.venues.zerohash.options import Dialect, ZeroHashOptions
+from balance_connector.venues.zerohash.refusals import meaning, refuses, text_in
+from balance_shared.errors import FrameInvalid, PictureNeeded, VenueError
+
+_RUNS_MAX = 20_000
+_PING = {"messageType": "ping"}
+_BARE_PING = b'{"messageType":"ping"}'
+_PICTURE, _UPDATE = "initial-balance", "balance-updated"
+_DUPLICATE = Step(notes=(Note.DUPLICATE,))
+_NOTHING = Step()
+_ALIVE = Step(keep=False)
+
+
+class ZeroHashStream:
+    """Protocol of one connection; see `balance_connector.venue.StreamProtocol`."""
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        options: ZeroHashOptions,
+        books: Books,
+        tolerated: frozenset[str],
+        *,
+        dialect: Dialect,
+    ) -> None:
+        self._credentials = credentials
+        self._options = options
+        self._books = books
+        self._tolerated = tolerated
+        self._dialect = dialect
+        self._accounts = Accounts(options)
+        self._ping_interval = timedelta(seconds=options.ping_interval_s)
+        self._pinged_at: datetime | None = None
+        self._references: dict[Key, str] = {}
+        self._bad_names: frozenset[str] = frozenset()
+        self._runs: dict[str, int] = {}
+        self._last: dict[Key, Moment] = {}
+        self._pictured = 0
+        self._frames = 0
+        self.sequence: int | None = None
+        self.synced = False
+        self.health = Health(State.SYNCING, "waiting for the picture")
+
+    def login(self, nonce: int, now: datetime) -> Request | None:
+        """Return no call: each message is signed for itself."""
+        return None
+
+    def open(self, answer: Response | None, nonce: int, now: datetime) -> Step:
+        """Return the subscription; pings are counted from here.
+
+        Raises:
+            SettingsError: the secret is not base64.
+        """
+        self._pinged_at = now
+        wanted = self._options.filter
+        subscription = {
+            "messageType": "subscribe",
+            "topic": "balances",
+            "body": {"filter": wanted} if wanted else {},
+            "useMultiChainAssetFormat": self._options.multi_chain_assets,
+        }
+        return Step(send=(self._signed(subscription, now),))
+
+    def due(self, now: datetime) -> tuple[bytes, ...]:
+        """Return a ping when it is time for one, the picture being there or not."""
+        if self._pinged_at is None:
+            return ()
+        if timedelta(0) <= now - self._pinged_at < self._ping_interval:
+            return ()
+        self._pinged_at = now
+        bare = self._options.ping_form == "bare"
+        return (_BARE_PING if bare else self._signed(_PING, now),)
+
+    def _signed(self, message: Mapping[str, object], now: datetime) -> bytes:
+        return signed_message(self._credentials, self._options, message, now)
+
+    def receive(self, frame: bytes, received_at: datetime) -> Step:
+        """Take in one message."""
+        try:
+            envelope = wire.read_envelope(frame)
+            if envelope.kind == _PICTURE:
+                return self._picture(envelope, self._told(received_at))
+            if envelope.kind == _UPDATE:
+                return self._update(envelope, self._told(received_at))
+            return self._other(envelope)
+        except FrameInvalid as error:
+            return self._doubt(error, invalid=error)
+        except VenueError as error:
+            return self._doubt(error)
+
+    def _doubt(self, demand: VenueError, invalid: FrameInvalid | None = None) -> Step:
+        self.health = Health(State.STALE, str(demand))
+        return Step(demand=demand, invalid=invalid)
+
+    def _told(self, received_at: datetime) -> Told:
+        self._frames += 1
+        return Told(received_at, None, f"f{self._frames}")
+
+    def _picture(self, envelope: wire.Envelope, told: Told) -> Step:
+        content = hash(bytes(envelope.body))
+        if self.synced:
+            if content == self._pictured:
+                return _DUPLICATE
+            raise PictureNeeded(
+                "second_picture", "a second picture came, unlike the first"
+            )
+        observed: dict[Key, Observed] = {}
+        bad: list[BadRow] = []
+        twice: set[Key] = set()
+        unknown = 0
+        for read in wire.read_accounts(envelope.body):
+            if isinstance(read, BadRow):
+                bad.append(read)
+                continue
+            if read.key in observed:
+                twice.add(read.key)
+            unknown += not is_known(read.key[1])
+            observed[read.key] = pictured(self._accounts, read)
+        for key in twice:
+            del observed[key]
+            bad.append(_told_twice(key))
+        self._pictured = content
+        self._remember_references(observed)
+        self.synced = True
+        return self._picture_step(list(observed.values()), bad, unknown, told)
+
+    def _remember_references(self, observed: dict[Key, Observed]) -> None:
+        """Keep the accounts' numbers, of those that are empty now too."""
+        for pocket, *_ in self._books.known.values():
+            key = pocket.subaccount, pocket.wallet_id, pocket.venue_asset
+            if pocket.reference:
+                self._references[key] = pocket.reference
+        for key, row in observed.items():
+            if row.pocket.reference:
+                self._references[key] = row.pocket.reference
+
+    def _picture_step(
+        self, observed: list[Observed], bad: list[BadRow], unknown: int, told: Told
+    ) -> Step:
+        clashes = self._books.clashes
+        events = self._books.picture(
+            observed, told, spared=self._spared(bad), covers=covers_of(self._options)
+        )
+        invalid = invalid_of(bad)
+        demand = None
+        if invalid is None:
+            self.health = Health(State.LIVE)
+        elif invalid.names <= self._tolerated:
+            self._bad_names = invalid.names
+            self.health = Health(State.DEGRADED, str(invalid))
+        else:
+            demand = invalid
+            self.health = Health(State.STALE, str(invalid))
+        notes = [Note.UNKNOWN_WORD] * unknown
+        notes += [Note.ASSET_CLASH] * (self._books.clashes - clashes)
+        return Step(
+            events,
+            invalid=invalid,
+            demand=demand,
+            confirmed=invalid is None,
+            notes=tuple(notes),
+        )
+
+    def _spared(self, bad: list[BadRow]) -> frozenset[tuple[str, str]] | None:
+        """Return whose balances are not known; None if that cannot be told."""
+        if any(row.asset is None for row in bad):
+            return None
+        return frozenset((row.user, row.asset) for row in bad if row.asset)
+
+    def _update(self, envelope: wire.Envelope, told: Told) -> Step:
+        if not self.synced:
+            raise PictureNeeded("no_picture", "an update came before the picture")
+        update = wire.read_update(envelope.body)
+        if isinstance(update, BadRow):
+            return self._unreadable(update)
+        if self._repeats(update):
+            return _DUPLICATE
+        key = update.read.key
+        row = updated(self._accounts, update, self._references.get(key, ""))
+        if row.pocket.reference:
+            self._references[key] = row.pocket.reference
+        if self._is_overtaken(key, row):
+            demand = PictureNeeded(
+                "run_overtaken",
+                f"run {update.run_id or 'without an id'} of {key[1]} {key[2]} came "
+                "after a newer one",
+            )
+            self.health = Health(State.STALE, str(demand))
+            return Step(list(self._books.backfill([row], told)), demand=demand)
+        clashes = self._books.clashes
+        events = [self._books.update(row, told, 0)]
+        notes = [Note.ASSET_CLASH] * (self._books.clashes - clashes)
+        if not is_known(key[1]):
+            notes.append(Note.UNKNOWN_WORD)
+        return Step(events, notes=tuple(notes))
+
+    def _unreadable(self, row: BadRow) -> Step:
+        """Doubt, unless the picture could not tell the same balance either."""
+        invalid = invalid_of([row])
+        if invalid is None or invalid.names <= self._bad_names - {NAMELESS}:
+            return Step(invalid=invalid)
+        return self._doubt(invalid, invalid=invalid)
+
+    def _repeats(self, update: wire.Update) -> bool:
+        """Note the run; whether it was told before on this connection.
+
+        Raises:
+            PictureNeeded: it was, with other figures.
+        """
+        if not update.run_id:
+            return False
+        key = update.read.key
+        pocket = self._accounts.pocket(key, "")
+        fact, content = f"{key[0]}|{fact_id(pocket, update.run_id)}", update.content
+        before = self._runs.get(fact)
+        self._runs[fact] = content
+        if len(self._runs) > _RUNS_MAX:
+            del self._runs[next(iter(self._runs))]
+        if before not in {None, content}:
+            raise PictureNeeded(
+                "run_changed",
+                f"run {update.run_id} of {key[1]} {key[2]} was told again with other "
+                "content",
+            )
+        return before is not None
+
+    def _is_overtaken(self, key: Key, row: Observed) -> bool:
+        """Note the time of a run; whether a newer one of its account was told."""
+        moment = moment_of(row.attributes.get("run_timestamp", ""))
+        if moment is None:
+            return False
+        last = self._last.get(key)
+        if last is not None and moment < last:
+            return True
+        self._last[key] = moment
+        return False
+
+    def _other(self, envelope: wire.Envelope) -> Step:
+        """Take in a message that carries no balances."""
+        if envelope.kind == "pong":
+            return _ALIVE
+        text = _refusal(envelope)
+        if text is not None:
+            raise meaning(self._dialect.name, text)
+        if envelope.kind == "subscribe":
+            return _NOTHING
+        invalid = FrameInvalid(
+            "unknown_message", f"message of type {str(envelope.kind)[:60]!r}"
+        )
+        if envelope.kind is None or "balance" in envelope.kind:
+            raise invalid
+        return Step(invalid=invalid)
+
+
+def _told_twice(key: Key) -> BadRow:
+    """Return the error of an account with two rows in one picture.
+
+    That may be holdings on two chains under one name, where codes name no chain: a sum
+    would be a guess, and so would be either of the two.
+    """
+    return BadRow(key[0], key[2], "told twice in one picture", key[1])
+
+
+def _refusal(envelope: wire.Envelope) -> str | None:
+    """Return the text of a message that looks like an error, else None.
+
+    The form is not documented: members ``error`` and ``errors`` and messages of these
+    types count, and any text that clearly refuses.
+    """
+    for value in (envelope.error, envelope.errors):
+        if value:
+            return text_in(envelope.message if value is True else value)
+    body = wire.text_or_json(envelope.body)
+    if envelope.kind in {"error", "errors"}:
+        return text_in(envelope.message) if envelope.message else body
+    for text in (text_in(envelope.message) if envelope.message else "", body):
+        if envelope.kind in {None, "subscribe", "message"} and refuses(text):
+            return text
+    return None
