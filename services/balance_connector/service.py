@@ -103,6 +103,7 @@ class Connector:
         self._latest = latest
         self._clock = clock
         self._primary = settings.feeds[0]
+        parts.not_ready(self._primary, "starting")
         self._boards = {feed: self._board(feed) for feed in ("ws", "rest")}
         counts = self._boards[self._primary].count
         self._outbox = Outbox(producer, clock, counts, self._kafka_is)

@@ -105,12 +105,12 @@ class Service:
 
 
 class Venue:
-    """A stand-in Kraken in its own process."""
+    """A stand-in venue in its own process."""
 
-    def __init__(self, log: Path, *options: str) -> None:
+    def __init__(self, log: Path, *options: str, name: str = "kraken") -> None:
         with log.open("ab") as errors:
             self.process = subprocess.Popen(
-                [*PROGRAM, "simulate", "kraken", "--json", *options],
+                [*PROGRAM, "simulate", name, "--json", *options],
                 stdout=subprocess.PIPE,
                 stderr=errors,
             )
@@ -122,6 +122,8 @@ class Venue:
             "BALANCEBUS_WS_URL": said["ws_url"],
             "BALANCEBUS_REST_URL": said["rest_url"],
         }
+        if "api_passphrase" in said:
+            self.environment["BALANCEBUS_API_PASSPHRASE"] = said["api_passphrase"]
 
     def fault(self, name: str, **arguments: Any) -> None:
         """Play a fault."""

@@ -59,6 +59,7 @@ class Bench:
         self.bus = InMemoryBus()
         self.rest = ScriptedRest(self.clock, *rest)
         self.sockets = list(sockets)
+        self.open: list[ScriptedSocket] = []
         self.connects = 0
         self.account = Account("kraken", "main")
         self.options = options or KrakenOptions()
@@ -77,13 +78,13 @@ class Bench:
         """Return the status of a feed."""
         return Board(self.account, feed, self.clock, self._publish)
 
-    def feed(self, board: Board) -> Feed:
+    def feed(self, board: Board, rest=None) -> Feed:
         """Return a feed with everything around it."""
         return Feed(
             replace(VENUES["kraken"], connect_interval_s=self.interval_s),
             Credentials("key", "c2VjcmV0"),
             self.options,
-            self.rest,
+            rest or self.rest,
             Nonces(self.clock, 1_000_000_000),
             Memory(self._latest, self.clock),
             Teller(self.account, board, self.outbox, self.clock),
@@ -102,7 +103,12 @@ class Bench:
     @asynccontextmanager
     async def _connect(self, _url: str) -> AsyncIterator[ScriptedSocket]:
         self.connects += 1
-        yield self.sockets.pop(0) if self.sockets else ScriptedSocket()
+        socket = self.sockets.pop(0) if self.sockets else ScriptedSocket()
+        self.open.append(socket)
+        try:
+            yield socket
+        finally:
+            self.open.remove(socket)
 
     @asynccontextmanager
     async def running(self):
@@ -118,6 +124,16 @@ class Bench:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    @asynccontextmanager
+    async def also(self, running):
+        """Run something more while the context lasts."""
+        task = asyncio.create_task(running)
+        try:
+            yield task
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
     def events(self) -> list[BalanceEvent]:
         """Return what lies on events."""

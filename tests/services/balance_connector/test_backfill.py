@@ -1,0 +1,103 @@
+"""Telling late what a stream missed: once each, never as a current balance."""
+
+from datetime import timedelta
+
+import msgspec
+from harness import Bench, ScriptedRest
+
+from balance_connector.backfill import MARGIN, Backfiller
+from balance_connector.venue import Response, Stretch
+from balance_schemas.records import RawFrame
+from balance_schemas.topics import FRAMES, LATEST
+
+HTML = Response(200, b"<html>no names</html>")
+ENTRY = {
+    "refid": "R",
+    "time": 1767225600.5,
+    "type": "deposit",
+    "asset": "XXBT",
+    "amount": "1.0",
+    "fee": "0",
+    "balance": "3.0",
+}
+
+
+def page(*ids: str) -> Response:
+    """Return an answer of Ledgers."""
+    ledger = dict.fromkeys(ids, ENTRY)
+    body = {"error": [], "result": {"ledger": ledger}}
+    return Response(200, msgspec.json.encode(body))
+
+
+class BackfillBench(Bench):
+    """A backfiller with everything around it; names are never to be had."""
+
+    def __init__(self, *answers: Response) -> None:
+        super().__init__()
+        self.history = ScriptedRest(self.clock, HTML, HTML, *answers)
+        feed = self.feed(self.board_of("rest"), self.history)
+        self.recent: dict[str, None] = {}
+        self.backfiller = Backfiller(feed, self.recent)
+
+    async def play(self, stretches: int = 1, seconds: float = 30) -> None:
+        """Have it fetch stretches of an hour."""
+        now = self.clock.now()
+        async with self.running(), self.also(self.backfiller.run()):
+            for _ in range(stretches):
+                self.backfiller.missed(Stretch(now - timedelta(hours=1), now))
+            await self.clock.advance(seconds)
+
+    def told(self) -> list[tuple[str, str]]:
+        """Return kind and id of all events."""
+        return [(event.kind, event.event_id) for event in self.events()]
+
+
+async def test_missed_facts_are_told_late():
+    """With the ids that the stream would have told, and no current balance."""
+    bench = BackfillBench(page("A", "B"))
+    await bench.play()
+
+    assert [("backfill", "kraken|main||A"), ("backfill", "kraken|main||B")] == (
+        bench.told()
+    )
+    assert [] == bench.bus.records[LATEST.name]
+    sources = [frame.source for frame in bench.bus.read(FRAMES, RawFrame)]
+    assert "Ledgers" == sources[-1]
+    assert {"rest"} == {event.feed for event in bench.events()}
+
+
+async def test_what_the_stream_told_is_left_out():
+    """An id that was told is not told again, by whichever way it comes."""
+    bench = BackfillBench(page("A", "B"))
+    bench.recent["kraken|main||A"] = None
+    await bench.play(stretches=2, seconds=60)
+
+    assert [("backfill", "kraken|main||B")] == bench.told()
+
+
+async def test_stretch_is_widened():
+    """Clocks differ, and frames take time."""
+    bench = BackfillBench(page())
+    await bench.play()
+    request = bench.history.requests[-1]
+    start = int(bench.clock.now().timestamp()) - 30 - 3600 - MARGIN.seconds
+
+    assert f"start={start}".encode() in request.body
+
+
+async def test_failed_call_is_repeated():
+    """An outage delays the facts and loses none."""
+    down = Response(200, b'{"error":["EService:Unavailable"]}')
+    bench = BackfillBench(down, HTML, HTML, page("A"))
+    await bench.play(seconds=60)
+
+    assert [("backfill", "kraken|main||A")] == bench.told()
+
+
+async def test_missing_permission_ends_only_the_history():
+    """The balances go on; the log says which permission is missing."""
+    denied = Response(200, b'{"error":["EGeneral:Permission denied"]}')
+    bench = BackfillBench(denied, HTML, HTML, page("A"))
+    await bench.play(stretches=2, seconds=60)
+
+    assert [("backfill", "kraken|main||A")] == bench.told()
