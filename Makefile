@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test check bench clean
+.PHONY: help demo test check bench faults hours clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -26,6 +26,12 @@ test: $(READY) ## Run every test against real Kafka, registry and PostgreSQL
 
 bench: $(READY) ## Measure speed and memory as ratios against bare loops
 	@$(BIN)/python -m pytest tests/benchmarks -m benchmark -s
+
+faults: $(READY) ## Print how soon each venue's faults are seen and mended
+	@$(BIN)/python tests/venues/faults.py
+
+hours: $(READY) ## Live through random hours of venues in compressed time (SEEDS=1000)
+	@$(BIN)/python tests/venues/hours.py $(or $(SEEDS),1000)
 
 check: $(READY) ## Lint, types, import contracts
 	@$(BIN)/ruff check .
