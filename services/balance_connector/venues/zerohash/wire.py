@@ -222,7 +222,7 @@ def _read_row(row: _Row) -> Read | BadRow:
             _check_length(attributes)
         return Read(key, amount_of(row.balance), reference, attributes)
     except UNREADABLE as error:
-        return BadRow(key[0], row.asset or None, str(error), row.account_type)
+        return _bad_account(row.participant_code, row.account_owner, key, error)
 
 
 def _read_fields(raw: msgspec.Raw) -> Read | BadRow:
@@ -313,17 +313,26 @@ def _check_length(attributes: dict[str, str]) -> None:
 
 
 def _bad(fields: dict[str, msgspec.Raw], error: BaseException) -> BadRow:
-    """Return a row that cannot be read, by its names as far as they can be."""
+    """Return a row that cannot be read, by its names if they can be."""
     try:
         names = _names(fields)
     except UNREADABLE:
         return BadRow("", None, str(error))
-    owner = names.participant_code or names.account_owner
-    if not (owner and names.asset):
-        return BadRow("", None, str(error))
+    owner = names.participant_code or names.account_owner or ""
     label = DEFAULT_LABEL if names.account_label is None else names.account_label
-    subaccount = subaccount_of(owner, names.account_group, label)
-    return BadRow(subaccount, names.asset, str(error), names.account_type)
+    key = subaccount_of(owner, names.account_group, label), *names[:2]
+    return _bad_account(names.participant_code, names.account_owner, key, error)
+
+
+def _bad_account(
+    first: str | None, second: str | None, key: Key, error: BaseException
+) -> BadRow:
+    """Return a row that cannot be read; nameless if it may be any account's."""
+    subaccount, word, code = key
+    one_owner = (first or second) and not (first and second and first != second)
+    if not (one_owner and word and code):
+        return BadRow("", None, str(error))
+    return BadRow(subaccount, code, str(error), word)
 
 
 def _text_or_none(raw: msgspec.Raw | None) -> str | None:

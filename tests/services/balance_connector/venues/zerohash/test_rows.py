@@ -40,9 +40,9 @@ def test_header_prefix_is_the_rows_unless_set(name, given, prefix):
     options = venue.options(rest_header_prefix=given)
     request = venue.poll(KEY, options).request(1, NOW)
 
-    assert [f"{prefix}{x}" for x in ("API-KEY", "SIGNED", "TIMESTAMP", "PASSPHRASE")] == [
-        *request.headers
-    ]
+    assert [
+        f"{prefix}{x}" for x in ("API-KEY", "SIGNED", "TIMESTAMP", "PASSPHRASE")
+    ] == [*request.headers]
     stretch = Stretch(NOW, NOW + timedelta(seconds=1))
     assert venue.history(KEY, options, stretch).request(1, NOW) is None
 
