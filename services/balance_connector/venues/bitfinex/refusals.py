@@ -1,8 +1,10 @@
 """What Bitfinex's errors mean (pages ws-general, ws-auth "Error codes", rest-auth).
 
 The venue says that its texts are no part of the protocol, so errors are told apart by
-their codes, sent as numbers or as texts. One code needs its text: 10001 is what a key
-without permission gets from REST, and what other faults get too.
+their codes, sent as numbers or as texts. Two codes need their texts: 10001 is what a
+key without permission gets from REST, and what other faults get too; 10100 is what a
+wrong key or digest gets, and with ``auth: …`` a login that failed for some other reason
+(it is seen where nothing was wrong with the key: it is tried again).
 """
 
 import re
@@ -34,6 +36,8 @@ _RATE_LIMIT_TEXT = "ERR_RATE_LIMIT"
 _PERMISSION_TEXT = re.compile(
     r"permission|unauthori[sz]ed|forbidden|not allowed|action: disabled", re.IGNORECASE
 )
+_LOGIN_TEXT = "auth:"
+_LOGIN_S = 10.0
 
 
 def meaning(
@@ -51,6 +55,8 @@ def meaning(
         wait. An unknown code is the latter: retried with back-off.
     """
     said = f"Bitfinex: {text}" if code is None else f"Bitfinex: {code} {text}"
+    if code == AUTH_FAILED and text.startswith(_LOGIN_TEXT):
+        return VenueUnavailable(said, retry_after_s=_LOGIN_S)
     if code == AUTH_FAILED:
         return VenueRefused(f"{said}: the API key or its secret is not accepted")
     if code in {UNKNOWN_EVENT, BAD_PARAMETER}:

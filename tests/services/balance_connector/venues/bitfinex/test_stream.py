@@ -181,19 +181,20 @@ class TestOpening:
         assert (10.0, True) == (demand.retry_after_s, demand.fresh_nonce)
 
     @pytest.mark.parametrize(
-        ("code", "error"),
+        ("code", "text", "error"),
         [
-            (10100, VenueRefused),
-            (10114, VenueUnavailable),
-            (10000, VenueRefused),
-            (10020, VenueRefused),
-            ("10305", VenueUnavailable),
-            (99999, VenueUnavailable),
+            (10100, "apikey: invalid", VenueRefused),
+            (10100, "auth: invalid", VenueUnavailable),
+            (10114, "nonce: small", VenueUnavailable),
+            (10000, "event: unknown", VenueRefused),
+            (10020, "flags: invalid", VenueRefused),
+            ("10305", "x", VenueUnavailable),
+            (99999, "x", VenueUnavailable),
         ],
     )
-    def test_error_event_is_told_by_its_code(self, code, error):
+    def test_error_event_is_told_by_its_code(self, code, text, error):
         """A login may fail by an event of another name."""
-        frame = {"code": code, "event": "error", "msg": "auth: invalid"}
+        frame = {"code": code, "event": "error", "msg": text}
         step = fresh().receive(json.dumps(frame).encode(), NOW)
 
         assert error is type(step.demand)
