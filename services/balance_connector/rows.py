@@ -7,11 +7,13 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
 from balance_shared.errors import FrameInvalid
+
+T = TypeVar("T")
 
 UNREADABLE = (msgspec.MsgspecError, ValueError, ArithmeticError, RecursionError)
 """What reading a row may raise."""
@@ -76,6 +78,19 @@ def normalized(frame: bytes) -> bytes:
         frame, parse_float=Decimal, parse_int=Decimal, parse_constant=str
     )
     return _to_json.encode(value)
+
+
+def decoded(decoder: msgspec.json.Decoder[T], frame: bytes) -> T:
+    """Return a frame as the decoder's type, `normalized` where that is needed.
+
+    Raises:
+        UNREADABLE: it cannot be read so either; `msgspec.ValidationError` if it is JSON
+            of another shape.
+    """
+    try:
+        return decoder.decode(frame)
+    except UNREADABLE:
+        return decoder.decode(normalized(frame))
 
 
 def text_of(raw: msgspec.Raw) -> str:

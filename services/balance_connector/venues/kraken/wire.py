@@ -18,7 +18,7 @@ from balance_connector.rows import (
     TEXT_CHARS_MAX,
     UNREADABLE,
     BadRow,
-    normalized,
+    decoded,
     text_of,
 )
 from balance_schemas.decimals import ZERO, exact
@@ -113,15 +113,11 @@ def read_envelope(frame: bytes) -> Envelope:
         FrameInvalid: not a JSON object, or a field of the envelope has another type.
     """
     try:
-        return _envelope.decode(frame)
+        return decoded(_envelope, frame)
+    except msgspec.ValidationError as error:
+        raise FrameInvalid("invalid_frame", str(error)) from None
     except UNREADABLE as error:
-        reason = str(error)
-    try:
-        return _envelope.decode(normalized(frame))
-    except msgspec.ValidationError:
-        raise FrameInvalid("invalid_frame", reason) from None
-    except UNREADABLE:
-        raise FrameInvalid("invalid_json", reason) from None
+        raise FrameInvalid("invalid_json", str(error)) from None
 
 
 def read_picture(data: msgspec.Raw) -> list[Read | BadRow]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from balance_connector.rows import UNREADABLE
+from balance_connector.rows import UNREADABLE, decoded
 from balance_connector.venue import Response
 from balance_shared.errors import (
     FrameInvalid,
@@ -70,7 +70,7 @@ class _Errors(msgspec.Struct):
     message: msgspec.Raw = msgspec.Raw(b"")
 
 
-_decoder = msgspec.json.Decoder(_Errors)
+_errors = msgspec.json.Decoder(_Errors)
 
 
 def check(response: Response, name: str) -> None:
@@ -86,7 +86,7 @@ def check(response: Response, name: str) -> None:
     """
     status = response.status
     try:
-        body = _decoder.decode(response.body)
+        body = decoded(_errors, response.body)
     except UNREADABLE as error:
         if response.ok:
             start = response.body[:60]

@@ -21,7 +21,7 @@ from balance_connector.rows import (
     TEXT_CHARS_MAX,
     UNREADABLE,
     BadRow,
-    normalized,
+    decoded,
     text_of,
 )
 from balance_connector.venues.zerohash.accounts import (
@@ -113,15 +113,11 @@ def read_envelope(frame: bytes) -> Envelope:
         FrameInvalid: not a JSON object, or its type is no text.
     """
     try:
-        return _envelope.decode(frame)
+        return decoded(_envelope, frame)
+    except msgspec.ValidationError as error:
+        raise FrameInvalid("invalid_frame", str(error)) from None
     except UNREADABLE as error:
-        reason = str(error)
-    try:
-        return _envelope.decode(normalized(frame))
-    except msgspec.ValidationError:
-        raise FrameInvalid("invalid_frame", reason) from None
-    except UNREADABLE:
-        raise FrameInvalid("invalid_json", reason) from None
+        raise FrameInvalid("invalid_json", str(error)) from None
 
 
 def read_page(body: bytes) -> Page:
@@ -131,12 +127,7 @@ def read_page(body: bytes) -> Page:
         FrameInvalid: it is not as documented.
     """
     try:
-        try:
-            return _page.decode(body)
-        except msgspec.ValidationError:
-            raise
-        except msgspec.DecodeError:
-            return _page.decode(normalized(body))
+        return decoded(_page, body)
     except UNREADABLE as error:
         raise FrameInvalid("invalid_answer", str(error)) from None
 
