@@ -58,10 +58,15 @@ def meaning(name: str, text: str) -> VenueError:
     if _TIME.search(text):
         return VenueUnavailable(f"{said}: is this machine's clock right?")
     if refuses(text):
-        return VenueRefused(said)
+        return _refused(said)
     wait_s = _THROTTLE_S if _THROTTLED.search(text) else 0.0
     maintenance = bool(_MAINTENANCE.search(text))
     return VenueUnavailable(said, retry_after_s=wait_s, maintenance=maintenance)
+
+
+def _refused(said: str) -> VenueRefused:
+    hint = f": {_PERMISSION}" if _DENIED.search(said) else ""
+    return VenueRefused(f"{said}{hint}")
 
 
 class _Errors(msgspec.Struct):
@@ -102,7 +107,7 @@ def check(response: Response, name: str) -> None:
     if status == _CLOSED:
         raise VenueUnavailable(f"{name}: {text}", maintenance=True)
     if status in {_UNAUTHORIZED, _FORBIDDEN} and not _TIME.search(text):
-        raise VenueRefused(f"{name}: {text}")
+        raise _refused(f"{name}: {text}")
     raise meaning(name, text)
 
 
@@ -135,4 +140,4 @@ def _page(response: Response, name: str) -> VenueError:
     if status != _FORBIDDEN:
         return VenueUnavailable(text, maintenance=status == _CLOSED)
     text = f"{text}: {_ALLOW_LIST}"
-    return (VenueRefused if _DENIED.search(response.body) else VenueUnavailable)(text)
+    return (VenueRefused if _BLOCKED.search(response.body) else VenueUnavailable)(text)

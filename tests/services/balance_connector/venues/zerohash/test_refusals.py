@@ -75,6 +75,14 @@ def test_error_texts(text, error):
     assert error is type(meaning("Zero Hash", text))
 
 
+@pytest.mark.parametrize("text", ["Forbidden", "no read permission", "Unauthorized"])
+def test_missing_permission_is_named(text):
+    """The operator reads what the key needs."""
+    assert "needs the permission to read" in str(meaning("Zero Hash", text))
+    with pytest.raises(VenueRefused, match="needs the permission to read"):
+        check(Response(403, b'{"error":"%s"}' % text.encode()), "Zero Hash")
+
+
 def test_throttle_and_maintenance_are_understood():
     """What the text says of waiting is kept."""
     assert 10 == meaning("Zero Hash", "Rate limit exceeded").retry_after_s
