@@ -32,7 +32,9 @@ _REFUSED = re.compile(
 )
 _THROTTLED = re.compile(r"too many requests|rate.?limit", re.IGNORECASE)
 _MAINTENANCE = re.compile(r"maintenance", re.IGNORECASE)
-_DENIED = re.compile(rb"error 1020|access denied", re.IGNORECASE)
+_BLOCKED = re.compile(rb"error 1020|access denied", re.IGNORECASE)
+_DENIED = re.compile(r"permission|permitted|authori[sz]ed|forbidden", re.IGNORECASE)
+_PERMISSION = "the API key needs the permission to read accounts and balances"
 _ALLOW_LIST = "is this machine's IP address on the venue's allow-list?"
 
 _UNAUTHORIZED, _FORBIDDEN, _TOO_MANY, _CLOSED = 401, 403, 429, 503
