@@ -8,7 +8,7 @@ from tenacity.wait import wait_random_exponential
 from balance_shared.clock import Clock
 from balance_shared.errors import Verdict, classify
 
-WAIT_S_MAX = 8.0
+WAIT_S_MAX = 5.0
 """Longest back-off unless the venue asks for more, in seconds."""
 
 STABLE_S = 30.0
@@ -29,7 +29,7 @@ def retrying(
 ) -> AsyncRetrying:
     """Return the retry policy of a feed.
 
-    The waits are random up to 0.5, 1, 2, 4, 8, 8 ... seconds (full jitter), and at
+    The waits are random up to 0.5, 1, 2, 4, 5, 5 ... seconds (full jitter), and at
     least what the venue asked for; what a venue allows is kept by
     `Venue.connect_interval_s`. So a feed is back within seconds of the venue.
 

@@ -41,6 +41,9 @@ QUEUE_FRAMES = 256
 WATCH_S = 0.25
 """How often the time limits are looked at, in seconds."""
 
+DEGRADED_S_MAX = 300.0
+"""How long a picture with unreadable balances serves before a new one is tried."""
+
 CONNECT_S_MAX = 10.0
 """How long a connection may take to open, in seconds."""
 
@@ -134,7 +137,7 @@ class StreamRunner:
         self._board.count.reconnect(reason)
         if isinstance(error, SequenceGap):
             self._board.count.gaps.inc()
-        self._unreadable = getattr(error, "names", frozenset())
+        self._unreadable = getattr(error, "names", self._unreadable)
         maintenance = isinstance(error, VenueUnavailable) and error.maintenance
         self._board.set(State.MAINTENANCE if maintenance else State.STALE, str(error))
 
@@ -160,6 +163,7 @@ class StreamRunner:
             dog = asyncio.create_task(watch.run(socket))
             try:
                 await self._open(protocol, socket)
+                watch.listen()
                 self._show(protocol.health)
                 await self._read_picture(protocol, socket, watch)
                 await self._read(protocol, socket, watch)
@@ -247,8 +251,10 @@ class StreamRunner:
 
     def _show(self, health: Health) -> None:
         """Publish how the feed is, if that is new; a dispute is no health."""
-        if health.state is State.LIVE and self.dispute:
-            health = Health(State.DEGRADED, self.dispute)
+        if health.state is State.LIVE:
+            self._unreadable = frozenset()
+            if self.dispute:
+                health = Health(State.DEGRADED, self.dispute)
         if health is not self._board.health:
             self._board.set(*health)
 
@@ -282,10 +288,15 @@ class _Watch:
         self._outbox = feed.outbox
         self._losses = feed.outbox.losses
         self._clock = feed.clock
-        self._opened_s = self._clock.monotonic()
-        self._waiting_s: float | None = self._opened_s
-        self._arrived_s = self._opened_s
+        self._asked_s: float | None = None
+        self._waiting_s: float | None = None
+        self._arrived_s = 0.0
+        self._greeted = False
         self.verdict: PictureNeeded | BusInterrupted | None = None
+
+    def listen(self) -> None:
+        """Note that the subscription is out, and that frames are read from now on."""
+        self._asked_s = self._waiting_s = self._clock.monotonic()
 
     def arrived(self) -> None:
         """Note that a frame came.
@@ -297,7 +308,7 @@ class _Watch:
         silence = self._silence(now_s)
         if silence is not None:
             raise silence
-        self._arrived_s, self._waiting_s = now_s, None
+        self._arrived_s, self._waiting_s, self._greeted = now_s, None, True
 
     def taken(self) -> None:
         """Note that the frame is on its way to the bus.
@@ -325,10 +336,21 @@ class _Watch:
     def _passed(self, now_s: float) -> PictureNeeded | BusInterrupted | None:
         if self._outbox.losses != self._losses:
             return BusInterrupted("earlier records of this epoch were dropped")
-        waited_s = now_s - self._opened_s
+        if self._asked_s is None:
+            return None
+        waited_s = now_s - self._asked_s
+        greeting_s = self._venue.greeting_s_max
+        if not self._greeted and greeting_s is not None and waited_s > greeting_s:
+            return PictureNeeded("no_greeting", f"no frame within {waited_s:.0f} s")
+        if self._is_degraded() and waited_s > DEGRADED_S_MAX:
+            return PictureNeeded("degraded", "perhaps all can be read again by now")
         if not self._protocol.synced and waited_s > self._venue.picture_s_max:
             return PictureNeeded("no_picture", f"no picture within {waited_s:.0f} s")
         return self._silence(now_s)
+
+    def _is_degraded(self) -> bool:
+        """Whether the picture had something that could not be read."""
+        return self._protocol.health.state is State.DEGRADED
 
     def _suspect(self, now_s: float) -> None:
         """Say stale when a heartbeat is missed; the next frame says otherwise."""
@@ -337,8 +359,8 @@ class _Watch:
             self._board.set(State.STALE, "the venue's heartbeat is missing")
 
     def _silence(self, now_s: float) -> PictureNeeded | None:
-        """Return the error of a silence that is too long, counted once in sync."""
-        if not self._protocol.synced or self._waiting_s is None:
+        """Return the error of a silence that is too long, counted from a first frame."""
+        if not self._greeted or self._waiting_s is None:
             return None
         silent_s = now_s - self._waiting_s
         if silent_s <= self._venue.silence_s_max:

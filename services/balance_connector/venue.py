@@ -136,9 +136,9 @@ class Credentials:
 class StreamProtocol(Protocol):
     """One connection to a private stream.
 
-    The runner calls `login` first and, if it asks for a REST call, gives the answer to
-    `open`; then it connects, sends what `open` returned, and calls `receive` for each
-    frame in order, until a step demands an end. `due` is called several times a second.
+    The runner connects, then calls `login` and, if it asks for a REST call, gives the
+    answer to `open`; it sends what `open` returned and calls `receive` for each frame
+    in order, until a step demands an end. `due` is called several times a second.
     """
 
     @property
@@ -252,6 +252,8 @@ class Venue:
         poll: makes poll protocols.
         history: makes history protocols.
         nonces_per_s: resolution of the venue's nonces (10⁹ ns, 10⁶ µs).
+        greeting_s_max: seconds from the connect within which a first frame comes; None
+            where the venue does not greet.
         connect_interval_s: least seconds between two connections (rate limit).
         heartbeat_s: seconds between two signs of life; after twice that the feed is
             stale until the next one.
@@ -277,6 +279,7 @@ class Venue:
     heartbeat_s: float
     silence_s_max: float
     picture_s_max: float = 30.0
+    greeting_s_max: float | None = None
     connect_interval_s: float = 0.0
     needs_passphrase: bool = False
     group_of: Callable[[Pocket], Group] = each_wallet

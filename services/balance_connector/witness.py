@@ -4,6 +4,8 @@ The comparing is in ``reconcile.py``; here is what it waits for and what follows
 comparison in which every balance agreed moves the stream's `confirmed_at`. A difference
 that is confirmed makes the stream take a new picture; if the new one does not mend it,
 the stream is degraded until both agree again, and no further picture is taken for it.
+What may be a pending withdrawal is asked of a new picture too: if that says the same,
+it is one, and nothing is wrong.
 """
 
 from datetime import datetime
@@ -52,7 +54,7 @@ class StreamWitness:
         self._began_at: datetime | None = None
         self._epoch = 0
         self._tries = 0
-        self._disputed: frozenset[tuple[object, ...]] = frozenset()
+        self._pictured: frozenset[tuple[object, ...]] = frozenset()
 
     async def hear(self, answered: Answered) -> bool:
         """Compare one answer; return whether another is wanted soon."""
@@ -96,21 +98,21 @@ class StreamWitness:
         if found.verdict == "consistent":
             self._stream.board.confirmed_at = began_at
             self._polls.board.confirmed_at = began_at
-        wrong = [row for row in found.confirmed.values() if row.cause == "missed_event"]
-        if not wrong:
-            self._disputed, self._runner.dispute = frozenset(), None
-            return
-        text = f"REST says otherwise: {_listed(wrong)}"
-        log.error("inconsistent", balances=len(wrong), text=text)
-        disputed = frozenset(
-            (row.subaccount, row.wallet, row.wallet_id, row.asset, row.residual)
-            for row in wrong
-        )
-        if disputed == self._disputed:
-            self._runner.dispute = text
-        else:
-            self._disputed = disputed
+        doubted = [
+            row
+            for row in found.confirmed.values()
+            if row.cause in {"missed_event", "pending_withdrawal"}
+        ]
+        wrong = [row for row in doubted if row.cause == "missed_event"]
+        differences = frozenset(map(_difference, doubted))
+        self._runner.dispute = None
+        if not differences <= self._pictured:
+            text = f"REST says otherwise: {_listed(doubted)}"
+            log.error("inconsistent", balances=len(doubted), text=text)
             self._runner.doubt = PictureNeeded("inconsistent", text)
+        elif wrong:
+            self._runner.dispute = f"REST says otherwise: {_listed(wrong)}"
+        self._pictured = differences
 
     def _publish(
         self, found: Found, requested_at: datetime, answered_at: datetime
@@ -128,6 +130,10 @@ class StreamWitness:
         time_ms = int(self._clock.now().timestamp() * 1000)
         entry = outgoing(RECONCILIATIONS, account.key, record, time_ms)
         self._polls.outbox.put(Entry([entry], self._clock.monotonic()))
+
+
+def _difference(row: Difference) -> tuple[object, ...]:
+    return row.subaccount, row.wallet, row.wallet_id, row.asset, row.residual
 
 
 def _listed(wrong: list[Difference]) -> str:

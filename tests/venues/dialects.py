@@ -7,8 +7,12 @@ from decimal import Decimal
 from typing import Any
 
 from balance_schemas.records import BalanceEvent
+from balance_simulator.bitfinex.settings import BitfinexSettings
+from balance_simulator.bitfinex.venue import BitfinexVenue
 from balance_simulator.kraken.settings import KrakenSettings
 from balance_simulator.kraken.venue import KrakenVenue
+from balance_simulator.zerohash.settings import NdaxSettings, ZeroHashSettings
+from balance_simulator.zerohash.venue import NdaxVenue, ZeroHashVenue
 
 Books = dict[tuple[str, ...], Decimal]
 
@@ -32,6 +36,7 @@ class Dialect:
         heartbeat_s: seconds between two signs of life of the venue.
         silence_s: seconds of silence that the venue's row allows.
         unpermitted: choices of a venue whose keys may not read balances.
+        unpermitted_fault: or a fault that says so whatever the key.
         permission: what has to be named then.
         limited: choices of a venue that counts and refuses what is too much.
         limits_hit: how often it did, by its statistics.
@@ -54,6 +59,7 @@ class Dialect:
     permission: str
     limited: Mapping[str, Any]
     limits_hit: Callable[[Mapping[str, Any]], int]
+    unpermitted_fault: str | None = None
     polled: Callable[[Books], Books] = dict
     compared: Callable[[Books], Books] = dict
     passphrase: bool = False
@@ -157,5 +163,129 @@ KRAKEN = Dialect(
     ),
 )
 
-DIALECTS: Mapping[str, Dialect] = {row.name: row for row in (KRAKEN,)}
+
+def _bitfinex_truth(venue: BitfinexVenue) -> Books:
+    (wallets,) = venue.truth()["balances"].values()
+    return _books(
+        ((code, wallet), amount)
+        for code, amounts in wallets.items()
+        for wallet, amount in amounts.items()
+    )
+
+
+def _bitfinex_move(venue: BitfinexVenue, rng: random.Random) -> None:
+    amount = f"{rng.randint(1, 10**9)}e-8"
+    moves = [
+        ("deposit", {"asset": "BTC", "amount": amount}),
+        ("withdrawal", {"asset": "ETH", "amount": amount, "fee": "0.000001"}),
+        ("trade", {"base": "BTC", "quote": "UST", "volume": "0.01", "price": "7804.6"}),
+        ("transfer", {"asset": "BTC", "amount": "0.000001"}),
+        ("collateral", {"amount": "0.000000000000001"}),
+    ]
+    venue.operate(*rng.choice(moves))
+
+
+def _bitfinex_empty(venue: BitfinexVenue) -> None:
+    amount = _bitfinex_truth(venue)["ETH", "exchange"]
+    venue.operate("withdrawal", {"asset": "ETH", "amount": f"{amount:f}"})
+
+
+def _bitfinex_novelty(venue: BitfinexVenue) -> None:
+    venue.operate("list", {"asset": "NEWCOIN", "decimals": 18})
+    words = {"description": "A new word", "meta": '{"reason":"NEW","deep":[1]}'}
+    line = {"asset": "NEWCOIN", "amount": "1.5", "wallet": "vault"}
+    venue.operate("adjust", line | words)
+
+
+BITFINEX = Dialect(
+    name="bitfinex",
+    settings=BitfinexSettings,
+    venue=BitfinexVenue,
+    truth=_bitfinex_truth,
+    pocket=lambda event: (event.venue_asset, event.wallet_id),
+    move=_bitfinex_move,
+    empty=_bitfinex_empty,
+    edit=lambda venue: venue.operate(
+        "deposit", {"asset": "BTC", "amount": "0.5", "announce": False}
+    ),
+    credit=lambda venue, amount: venue.operate(
+        "adjust", {"asset": "UST", "amount": amount, "description": "A fine one"}
+    ),
+    novelty=_bitfinex_novelty,
+    heartbeat_s=15.0,
+    silence_s=37.0,
+    unpermitted={"permissions": frozenset({"orders", "history"})},
+    permission="wallets",
+    limited={"connections_max": 5, "rest_per_minute": 10, "calc_abuses_max": 0},
+    limits_hit=lambda counted: (
+        sum(limit["refused"] for limit in counted["rate_limit"].values())
+        + counted["inputs"].get("calc_refused", 0)
+        + max(0, counted["connection_attempts_15s"] - 5)
+    ),
+)
+
+
+def _zerohash_truth(venue: ZeroHashVenue) -> Books:
+    return _books(
+        ((subaccount, asset, kind), amount)
+        for subaccount, assets in venue.truth()["balances"].items()
+        for asset, kinds in assets.items()
+        for kind, amount in kinds.items()
+    )
+
+
+def _zerohash_move(venue: ZeroHashVenue, rng: random.Random) -> None:
+    amount = f"{rng.randint(1, 10**9)}e-8"
+    quote = venue.settings.quote
+    moves = [
+        ("deposit", {"asset": "BTC", "amount": amount}),
+        ("withdrawal", {"asset": "ETH", "amount": amount}),
+        ("trade", {"base": "BTC", "volume": "0.01", "price": "7804.6"}),
+        ("net_zero", {"asset": quote, "amount": "0.35"}),
+        ("stake", {"asset": "ETH", "amount": "0.000001"}),
+    ]
+    venue.operate(*rng.choice(moves))
+
+
+def _zerohash_novelty(venue: ZeroHashVenue) -> None:
+    venue.operate("list", {"asset": "NEWCOIN", "decimals": 18, "chain": "new chain"})
+    words = {"run_type": "new_run", "movement_type": "new_word", "type": "vault"}
+    venue.operate("adjust", {"asset": "NEWCOIN", "amount": "1.5"} | words)
+
+
+def _zerohash(name: str, settings: Any, venue: Any) -> Dialect:
+    return Dialect(
+        name=name,
+        settings=settings,
+        venue=venue,
+        truth=_zerohash_truth,
+        pocket=lambda event: (event.subaccount, event.venue_asset, event.wallet_id),
+        move=_zerohash_move,
+        empty=lambda venue: venue.operate("empty", {"asset": "ETH"}),
+        edit=lambda venue: venue.operate(
+            "deposit", {"asset": "BTC", "amount": "0.5", "announce": False}
+        ),
+        credit=lambda venue, amount: venue.operate(
+            "adjust", {"asset": "ETH", "amount": amount}
+        ),
+        novelty=_zerohash_novelty,
+        heartbeat_s=15.0,
+        silence_s=37.0,
+        unpermitted={},
+        unpermitted_fault="permission_denied",
+        permission="permission",
+        limited={"rate_limit": 20, "connections_max": 150},
+        limits_hit=lambda counted: sum(
+            key["refused"] for key in counted["rate_limit"].values()
+        ),
+        passphrase=True,
+    )
+
+
+ZEROHASH = _zerohash("zerohash", ZeroHashSettings, ZeroHashVenue)
+NDAX = _zerohash("ndax", NdaxSettings, NdaxVenue)
+
+DIALECTS: Mapping[str, Dialect] = {
+    row.name: row for row in (KRAKEN, BITFINEX, ZEROHASH, NDAX)
+}
 """Name → dialect, one for each row of ``VENUES``."""

@@ -123,9 +123,16 @@ def run(name: str, seed: int) -> str | None:
     )
     try:
         run_virtually(hour(name, seed))
-    except AssertionError as error:
-        return f"{name} {seed}: {str(error)[:2000]}"
+    except Exception as error:  # noqa: BLE001 - whatever it is, the seed is told
+        return f"{name} {seed}: {_root(error)!r}"[:2000]
     return None
+
+
+def _root(error: BaseException) -> BaseException:
+    """Return the first error inside of a group."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def main() -> None:

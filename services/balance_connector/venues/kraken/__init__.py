@@ -29,6 +29,7 @@ KRAKEN = Venue(
     nonces_per_s=1_000_000_000,
     heartbeat_s=1.0,
     silence_s_max=5.0,
+    greeting_s_max=5.0,
     connect_interval_s=4.5,
     group_of=each_asset,
     net_of_pending=True,

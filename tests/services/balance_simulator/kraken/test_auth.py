@@ -18,7 +18,7 @@ from balance_simulator.kraken.auth import (
 )
 from balance_simulator.kraken.identifiers import Identifiers
 
-_SEEDED = random.Random(1)  # noqa: S311 - tests have to repeat
+_SEEDED = random.Random(1)
 # The published example of "Spot REST Authentication", and ours with the same key.
 _SECRET = (
     "kQH5HW/8p1uGOVjbgWA7FunAmGO8lsSUXNsu3eow76sz84Q18fWxnyRzBHCd3pd5nE9qa99HAZtuZuj6F1"

@@ -30,7 +30,7 @@ _DECIMALS = {"XXBT": 10, "ZUSD": 4, "SIM18": 18}
 
 
 def _ledger(lines_max=250_000) -> Ledger:
-    rng = random.Random(1)  # noqa: S311 - tests have to repeat
+    rng = random.Random(1)
     ledger = Ledger(AssetList(), Identifiers(rng), lines_max)
     ledger.add_user("ONE")
     ledger.add_user("TWO", master="ONE")
