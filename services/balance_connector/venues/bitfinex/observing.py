@@ -85,7 +85,7 @@ def standing(
     if row.description is not None:
         attributes["description"] = row.description
     if row.meta is not None:
-        attributes["meta"] = bytes(row.meta).decode()
+        attributes["meta"] = row.meta
     return Observed(
         pocket,
         row.balance,

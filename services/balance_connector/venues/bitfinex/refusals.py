@@ -11,9 +11,13 @@ import re
 
 import msgspec
 
-from balance_connector.rows import UNREADABLE, text_of
+from balance_connector.rows import UNREADABLE
 from balance_connector.venue import Response
-from balance_connector.venues.bitfinex.wire import code_of, read_value
+from balance_connector.venues.bitfinex.wire import (
+    code_of,
+    read_value,
+    words_of,
+)
 from balance_shared.errors import FrameInvalid, VenueRefused, VenueUnavailable
 
 UNKNOWN_EVENT = 10000
@@ -100,10 +104,10 @@ def rows_of(response: Response, permission: str) -> list[msgspec.Raw]:
     if isinstance(answer, dict):
         if "error" not in answer:
             raise _unlike(response, "an object where a list was due")
-        raise _limited(response, text_of(answer["error"]), permission)
+        raise _limited(response, words_of(answer["error"]), permission)
     if answer and bytes(answer[0]) == b'"error"':
         code = code_of(_value(answer[1])) if len(answer) > 1 else None
-        text = " ".join(text_of(raw) for raw in answer[2:])
+        text = " ".join(words_of(raw) for raw in answer[2:])
         raise _limited(response, text, permission, code)
     if not response.ok:
         raise _unlike(response, "no error text")

@@ -53,6 +53,10 @@ _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _text = msgspec.json.Decoder(str)
 _number = re.compile(rb"\d{1,%d}" % _DIGITS_MAX).fullmatch
 _code = re.compile(r"[0-9]{1,9}").fullmatch
+_surrogates = re.compile(
+    rb"(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})"
+    rb"|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
+).sub
 
 Value = list[msgspec.Raw] | dict[str, msgspec.Raw]
 """An array's elements or an object's fields."""
@@ -119,7 +123,7 @@ class WalletRow(NamedTuple):
         balance: in units of the currency; may be below zero.
         available: the part that is not tied up; None: not calculated.
         description: of the ledger entry, None if there is none.
-        meta: JSON of why, None if there is none.
+        meta: JSON of why, as sent; None if there is none.
         attributes: all other positions that are not null, as sent.
     """
 
@@ -128,7 +132,7 @@ class WalletRow(NamedTuple):
     balance: Decimal
     available: Decimal | None
     description: str | None
-    meta: msgspec.Raw | None
+    meta: str | None
     attributes: dict[str, str]
 
 
@@ -156,8 +160,16 @@ def read_value(body: bytes) -> Value:
     try:
         value: Value = _value.decode(body)
     except UNREADABLE:
-        value = _value.decode(normalized(body))
+        value = _value.decode(normalized(_surrogates(_mended, body)))
     return value
+
+
+def _mended(surrogates: re.Match[bytes]) -> bytes:
+    """Return a pair as it is, and U+FFFD for a half of one.
+
+    Halves are what is left of a text that was cut; it hides no balance.
+    """
+    return surrogates[1] or rb"\ufffd"
 
 
 def read_array(items: list[msgspec.Raw], flags: int) -> Array:
@@ -306,15 +318,28 @@ def _read_wallet(word: str, code: str, items: list[msgspec.Raw]) -> WalletRow:
         balance,
         None if available is None else amount_of(available),
         None if description is None else text_of(description),
-        meta,
+        None if meta is None else bytes(meta).decode(),
         attributes,
     )
 
 
-def read_meta(meta: msgspec.Raw) -> dict[str, str]:
+def read_meta(meta: str) -> dict[str, str]:
     """Return the fields of a META as texts; one that is no object as ``meta``."""
     try:
         fields = _fields.decode(meta)
     except UNREADABLE:
-        return {"meta": text_of(meta)}
-    return {name: text_of(raw) for name, raw in fields.items() if bytes(raw) != b"null"}
+        return {"meta": meta}
+    return {
+        name: words_of(raw) for name, raw in fields.items() if bytes(raw) != b"null"
+    }
+
+
+def words_of(raw: msgspec.Raw) -> str:
+    """Return a text, anything else as it was sent; never raises.
+
+    For what says something about a figure, or an error, and is none itself.
+    """
+    try:
+        return text_of(raw)
+    except UNREADABLE:
+        return bytes(raw).decode(errors="replace")

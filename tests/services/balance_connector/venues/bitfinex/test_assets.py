@@ -55,6 +55,11 @@ def test_order_of_the_tables():
     ]
 
 
+def test_alias_of_the_underlying_serves_its_collateral():
+    """Who renames Tether renames the collateral that is in it."""
+    assert "Tether" == AssetNames({"UST": "Tether"}).of("USTF0").asset
+
+
 @pytest.mark.parametrize(
     ("symbol", "asset"),
     [

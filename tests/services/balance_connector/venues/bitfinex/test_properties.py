@@ -12,6 +12,7 @@ from bitfinex_conversation import (
     fresh,
     hb,
     row,
+    seed,
     ws,
     wu,
 )
@@ -163,6 +164,44 @@ def test_stream_takes_in_anything(received, logged_in):
         wallets = each.startswith((b'[0, "ws"', b'[0, "wu"'))
         if step.invalid is not None and wallets:
             assert step.demand is not None
+
+
+WHOLE = [
+    ws([row("exchange", "BTC", "1.5", "1", "text", '{"reason":"TRADE","a":[1]}')], 1),
+    wu(row("margin", "USTF0", "1e-8", "null", "text", '{"reason":"TRADE"}'), 2),
+    seed("ws_auth"),
+    seed("ws_notice"),
+    seed("rest_ledgers"),
+    b'["error",10100,"apikey: invalid"]',
+    b'{"error":"ERR_RATE_LIMIT"}',
+]
+spoiled = st.builds(
+    lambda whole, at, cut, put: (
+        whole[: at % len(whole)] + put + whole[at % len(whole) + cut :]
+    ),
+    st.sampled_from(WHOLE),
+    st.integers(0, 300),
+    st.integers(0, 3),
+    st.binary(max_size=4) | st.sampled_from([rb"\ud800", b"NaN", b'"', b"null", b"-"]),
+)
+
+
+@settings(max_examples=1000, deadline=None)
+@given(received=spoiled)
+def test_spoiled_bytes_raise_nothing(received):
+    """A documented frame or answer with any bytes put into it."""
+    stream = connection()
+    list(stream.receive(ws([], 1), NOW).events)
+    step = stream.receive(received.replace(b"]],1,", b"]],2,"), NOW)
+    assert all(encode_body(event) for event in step.events)
+    poll = BitfinexPoll(KEY, BitfinexOptions())
+    poll.begin(NOW)
+    while poll.request(1, NOW) is not None:
+        poll.receive(Response(200, received), NOW)
+    asked = BitfinexHistory(KEY, BitfinexOptions(), Stretch(NOW, NOW))
+    for _ in range(2):
+        asked.request(1, NOW)
+        asked.receive(Response(200, received), NOW)
 
 
 @settings(max_examples=500, deadline=None)

@@ -557,6 +557,32 @@ class TestUpdate:
             line.amount or line.change or line.fee for line in event.movements
         )
 
+    @pytest.mark.parametrize(
+        "meta",
+        [
+            '{"a":"\\ud800", "b":"\\ud83d\\ude00"}',
+            '{"\\ud800":1}',
+            '"\\ud800"',
+            "[" * 9 + "]" * 9,
+        ],
+    )
+    def test_odd_meta_hides_no_balance(self, stream, meta):
+        """Words about a balance are kept as sent where they are no texts."""
+        update = wu(row("exchange", "BTC", "1", "null", None, meta), 2)
+        step = stream.receive(update, NOW)
+        (event,) = step.events
+
+        assert step.invalid is None
+        assert 1 == len(event.movements)
+
+    def test_bytes_that_are_no_text_make_a_bad_row(self, stream):
+        """They could not be kept as sent."""
+        update = wu(row("exchange", "BTC", "1", "null", None, '{"a":"?"}'), 2)
+        step = stream.receive(update.replace(b"?", b"\xff"), NOW)
+
+        assert step.demand is not None
+        assert [] == list(step.events)
+
     def test_trade_and_fee_leg_are_two_updates(self, stream):
         """The balance steps twice, each step is told."""
         list(stream.receive(wu(row("exchange", "BTC", "1.4"), 2), NOW).events)
@@ -669,6 +695,15 @@ class TestNumbers:
         step = stream.receive(ws([USD], 1), NOW)
 
         assert "sequence_reused" == step.demand.reason
+
+    def test_frame_that_is_long_forgotten_is_in_doubt(self, stream):
+        """What cannot be known for a repetition is none."""
+        update = wu(row("exchange", "BTC", "2"), 2)
+        list(stream.receive(update, NOW).events)
+        for number in range(3, 1_100):
+            stream.receive(hb(number), NOW)
+
+        assert "sequence_reused" == stream.receive(update, NOW).demand.reason
 
     def test_data_without_a_number_is_a_gap(self, stream):
         """Once numbered, always numbered."""
@@ -807,7 +842,7 @@ class TestOtherFrames:
             b'[0,"wu",5,2,7,1]',
             b'[0,"ws",null,2,7,1]',
             b'[0,"wu"]',
-            rb'[0,"\ud800",[],2,7,1]',
+            b'[0,"\xff",[],2,7,1]',
             b"[]",
         ],
     )
