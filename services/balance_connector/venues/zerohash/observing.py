@@ -1,9 +1,7 @@
 """What accounts and runs become: observations with their movements."""
 
-import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import NamedTuple
 
 import msgspec
 
@@ -17,30 +15,7 @@ from balance_schemas.records import Movement
 from balance_shared.errors import FrameInvalid
 
 _SINCE_1970 = datetime(1970, 1, 1, tzinfo=UTC)
-_FRACTION = re.compile(r"\.(\d+)")
-_MICROSECONDS = 6
 _TOLD = frozenset({"movement_id", "movement_type", "movement_timestamp", "change"})
-
-
-class Moment(NamedTuple):
-    """A time to the venue's last digit; moments compare as times do.
-
-    Attributes:
-        time: cut to microseconds.
-        rest: the digits behind.
-    """
-
-    time: datetime
-    rest: str
-
-
-def moment_of(text: str) -> Moment | None:
-    """Return the moment of an RFC 3339 text, or None where it is none."""
-    time = time_of(text)
-    if time is None:
-        return None
-    match = _FRACTION.search(text)
-    return Moment(time, match[1][_MICROSECONDS:].rstrip("0") if match else "")
 
 
 def time_of_ms(text: str) -> datetime | None:

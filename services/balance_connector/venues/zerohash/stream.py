@@ -42,12 +42,7 @@ from balance_connector.venues.zerohash.accounts import (
     is_known,
 )
 from balance_connector.venues.zerohash.auth import signed_message
-from balance_connector.venues.zerohash.observing import (
-    Moment,
-    moment_of,
-    pictured,
-    updated,
-)
+from balance_connector.venues.zerohash.observing import pictured, updated
 from balance_connector.venues.zerohash.options import Dialect, ZeroHashOptions
 from balance_connector.venues.zerohash.refusals import meaning, refuses, text_in
 from balance_shared.errors import FrameInvalid, PictureNeeded, VenueError
@@ -84,7 +79,7 @@ class ZeroHashStream:
         self._references: dict[Key, str] = {}
         self._bad_names: frozenset[str] = frozenset()
         self._runs: dict[str, int] = {}
-        self._last: dict[Key, Moment] = {}
+        self._last: dict[Key, datetime] = {}
         self._pictured = 0
         self._frames = 0
         self.sequence: int | None = None
@@ -275,14 +270,17 @@ class ZeroHashStream:
         return before is not None
 
     def _is_overtaken(self, key: Key, row: Observed) -> bool:
-        """Note the time of a run; whether a newer one of its account was told."""
-        moment = moment_of(row.attributes.get("run_timestamp", ""))
-        if moment is None:
+        """Note the time of a run; whether a newer one of its account was told.
+
+        Times are written with 6 or 9 digits: only microseconds can be compared.
+        """
+        time = row.venue_time
+        if time is None:
             return False
         last = self._last.get(key)
-        if last is not None and moment < last:
+        if last is not None and time < last:
             return True
-        self._last[key] = moment
+        self._last[key] = time
         return False
 
     def _other(self, envelope: wire.Envelope) -> Step:
