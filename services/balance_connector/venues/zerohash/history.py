@@ -9,7 +9,7 @@ listed, it is empty and its runs stay unknown. Source: OpenAPI 1.7.0.
 
 from collections import deque
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from urllib.parse import quote
 
 import msgspec
@@ -30,6 +30,10 @@ from balance_connector.venues.zerohash.observing import venue_time_of
 from balance_connector.venues.zerohash.options import Dialect, ZeroHashOptions
 from balance_connector.venues.zerohash.refusals import check
 from balance_shared.errors import FrameInvalid, VenueError
+
+LOST = timedelta(minutes=15)
+"""How long before a stretch runs are told: messages have no numbers, so that one that
+got lost is seen by the polls alone, some rounds later, while pongs went on coming."""
 
 PAGES_MAX = 50
 """Most pages that are read of one account."""
@@ -55,7 +59,7 @@ class ZeroHashHistory:
         self._credentials = credentials
         self._options = options
         self._dialect = dialect
-        self._since = stretch.since
+        self._since = stretch.since - LOST
         self._until = stretch.until
         self._accounts = Accounts(options)
         covers = covers_of(options)

@@ -24,7 +24,7 @@ def holding(asset: str = "BTC", **more: object) -> Holding:
 
 
 def run(run_id: object, seconds: float, balance: str = "1", change: object = "0.5"):
-    """Return a row of run_history, so many seconds into the stretch."""
+    """Return a row of run_history, so many seconds after what is told begins."""
     return {
         "run_timestamp": int((SINCE.timestamp() + seconds) * 1000),
         "run_type": "deposit",
@@ -36,7 +36,7 @@ def run(run_id: object, seconds: float, balance: str = "1", change: object = "0.
 
 def protocol(*changed: Holding, **options):
     """Return the protocol of one stretch."""
-    stretch = Stretch(SINCE, UNTIL, changed)
+    stretch = Stretch(SINCE + history.LOST, UNTIL, changed)
     return ZEROHASH.history(KEY, ZeroHashOptions(**options), stretch)
 
 
@@ -94,7 +94,7 @@ def test_run_has_the_id_that_the_stream_gives_it(run_id):
 
 
 def test_only_runs_of_the_stretch_oldest_first():
-    """What was before or came after is not told."""
+    """With a while before it; what was earlier or came after is not told."""
     rows = [run(5, 301), run(4, 300), run(3, 2), run(2, 0), run(1, -1)]
     _, lines, _ = fetched(protocol(holding()), page(*rows))
 
