@@ -7,7 +7,7 @@ the venue's limit on such calls allows; the stream does not wait for them.
 
 import asyncio
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -32,7 +32,7 @@ class Backfiller:
         recent: facts that the stream told; see `Books`.
     """
 
-    def __init__(self, feed: Feed, recent: dict[str, None]) -> None:
+    def __init__(self, feed: Feed, recent: dict[str, datetime]) -> None:
         self._feed = feed
         self._recent = recent
         self._stretches: asyncio.Queue[Stretch] = asyncio.Queue()

@@ -8,7 +8,7 @@ names would make them, the later one keeps the venue's code as its asset.
 
 from collections.abc import Callable, Collection, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -51,6 +51,9 @@ REFERENCE = "account_id"
 
 RECENT_MAX = 20_000
 """Most facts that are remembered as told."""
+
+SAME_FACT = timedelta(seconds=60)
+"""How far apart two tellings of one fact without an id may be."""
 
 Place = tuple[str, int, int] | tuple[None, None, None]
 """Picture that an event is part of, its place there and the picture's size."""
@@ -185,7 +188,7 @@ class Books:
         feed: ws or rest.
         epoch: microseconds since 1970; greater than every epoch before.
         known: what readers believe in. It outlives the epoch.
-        recent: the facts that were told last, so that a history does not repeat them;
+        recent: the facts that were told last and when, for a history not to repeat them;
             it outlives the epoch too.
     """
 
@@ -195,9 +198,9 @@ class Books:
         feed: str,
         epoch: int,
         known: Known,
-        recent: dict[str, None] | None = None,
+        recent: dict[str, datetime] | None = None,
     ) -> None:
-        self.recent = {} if recent is None else recent
+        self.recent: dict[str, datetime] = {} if recent is None else recent
         self.account = account
         self.feed = feed
         self.epoch = epoch
@@ -233,7 +236,7 @@ class Books:
         event_id = self._id(observed, told, position)
         event = self._tell(observed, told, "update", event_id)
         if changed:
-            self._remember(event_id if observed.venue_id else _fact(event))
+            self._remember(event_id if observed.venue_id else _fact(event), event)
         return event
 
     def backfill(
@@ -247,7 +250,7 @@ class Books:
             lines: with the venue's ids, oldest first.
             told: when and where.
             same_balance: a line also counts as told if an update without an id told the
-                same balance of the same pocket.
+                same balance of the same pocket within `SAME_FACT`.
         """
         for position, line in enumerate(lines):
             observed = self._unclashed(line)
@@ -255,13 +258,21 @@ class Books:
             event = self._event(observed, told, "backfill", event_id)
             if event_id in self.recent:
                 continue
-            if same_balance and self.recent.pop(_fact(event), False) is None:
-                continue
-            self._remember(event_id)
-            yield event
+            self._remember(event_id, event)
+            if not (same_balance and self._was_told(event)):
+                yield event
 
-    def _remember(self, fact: str) -> None:
-        self.recent[fact] = None
+    def _was_told(self, event: BalanceEvent) -> bool:
+        """Whether an update without an id told the same balance at about that time."""
+        told_at = self.recent.get(_fact(event))
+        at = event.venue_time or event.received_at
+        if told_at is None or abs(told_at - at) > SAME_FACT:
+            return False
+        del self.recent[_fact(event)]
+        return True
+
+    def _remember(self, fact: str, event: BalanceEvent) -> None:
+        self.recent[fact] = event.venue_time or event.received_at
         if len(self.recent) > RECENT_MAX:
             del self.recent[next(iter(self.recent))]
 

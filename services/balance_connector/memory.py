@@ -29,7 +29,7 @@ class Memory:
         self._read = read
         self._clock = clock
         self.balances: dict[str, Holding] = {}
-        self.recent: dict[str, None] = {}
+        self.recent: dict[str, datetime] = {}
         self.heard_at: datetime | None = None
         self._read_back = False
         self._losses = 0

@@ -48,7 +48,7 @@ class Rounds:
         told = Told(received_at, self._polls, str(self._polls))
         tell = self.books.changes if self._polls else self.books.picture
         self._polls += 1
-        return tell(picture.rows, told, spared=picture.spared)
+        return tell(picture.rows, told, spared=picture.spared, covers=picture.covers)
 
 
 class PollRunner:

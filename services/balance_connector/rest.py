@@ -94,10 +94,15 @@ class RestClient:
             request = make(nonces.next(), self._clock.now())
             if request is None:
                 return None
-            response = await self._send(request)
+            response = await self.send(request)
         return Answer(request, response, self._clock.now())
 
-    async def _send(self, request: Request) -> Response:
+    async def send(self, request: Request) -> Response:
+        """Send a request as it is; another way to a venue overrides this.
+
+        Raises:
+            VenueUnavailable: no answer, or one that is too large.
+        """
         if self._session is None:
             raise RuntimeError("use the client as an async context manager")
         where = f"{request.method} {self._base_url}{request.path.split('?')[0]}"

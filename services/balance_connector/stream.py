@@ -20,6 +20,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 from balance_connector.books import Books, Holding
 from balance_connector.feed import Feed
 from balance_connector.outbox import AGE_S_MAX
+from balance_connector.rest import Answer
 from balance_connector.retry import STABLE_S, retrying
 from balance_connector.venue import Health, State, StreamProtocol, Stretch
 from balance_shared import VERSION
@@ -185,7 +186,13 @@ class StreamRunner:
 
     async def _log_in(self, protocol: StreamProtocol, socket: Socket) -> None:
         nonces = self._feed.nonces
-        answer = await self._feed.rest.call(nonces, protocol.login)
+        answer: Answer | None = None
+        try:
+            answer = await self._feed.rest.call(nonces, protocol.login)
+        except VenueUnavailable as error:
+            if self._venue.login_needed:
+                raise
+            log.warning("login_unanswered", error=str(error))
         if answer is not None and not answer.request.secret:
             await self._teller.tell(
                 answer.response.body, answer.request.source, answer.received_at

@@ -260,6 +260,7 @@ class Venue:
         silence_s_max: seconds without a frame after which the stream is dead.
         picture_s_max: seconds from the subscription within which the picture comes.
         needs_passphrase: whether an API key has one.
+        login_needed: whether a stream cannot be opened without the answer to `login`.
         group_of: which balances are summed before polls and stream are compared.
         net_of_pending: whether polls leave out withdrawals that the stream tells only
             once they are done.
@@ -282,6 +283,7 @@ class Venue:
     greeting_s_max: float | None = None
     connect_interval_s: float = 0.0
     needs_passphrase: bool = False
+    login_needed: bool = True
     group_of: Callable[[Pocket], Group] = each_wallet
     net_of_pending: bool = False
     updates_without_ids: bool = False

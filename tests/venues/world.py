@@ -50,7 +50,8 @@ class LoopbackRest(RestClient):
         super().__init__("http://loopback", clock)
         self._loopback = loopback
 
-    async def _send(self, request: Request) -> Response:
+    async def send(self, request: Request) -> Response:
+        """Send a request through the loopback."""
         headers = {"User-Agent": "tests", **request.headers}
         call = self._loopback.rest(request.method, request.path, headers, request.body)
         try:

@@ -1,6 +1,6 @@
 """Telling late what a stream missed: once each, never as a current balance."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 from harness import Bench, ScriptedRest
@@ -36,7 +36,7 @@ class BackfillBench(Bench):
         super().__init__()
         self.history = ScriptedRest(self.clock, HTML, HTML, *answers)
         feed = self.feed(self.board_of("rest"), self.history)
-        self.recent: dict[str, None] = {}
+        self.recent: dict[str, datetime] = {}
         self.backfiller = Backfiller(feed, self.recent)
 
     async def play(self, stretches: int = 1, seconds: float = 30) -> None:
@@ -69,7 +69,7 @@ async def test_missed_facts_are_told_late():
 async def test_what_the_stream_told_is_left_out():
     """An id that was told is not told again, by whichever way it comes."""
     bench = BackfillBench(page("A", "B"))
-    bench.recent["kraken|main||A"] = None
+    bench.recent["kraken|main||A"] = bench.clock.now()
     await bench.play(stretches=2, seconds=60)
 
     assert [("backfill", "kraken|main||B")] == bench.told()

@@ -5,7 +5,7 @@ import json
 from contextlib import asynccontextmanager
 from decimal import Decimal
 
-from balance_connector.rest import Answer, RestClient
+from balance_connector.rest import RestClient
 from balance_connector.venue import Response
 from balance_shared.testing import ScriptedSocket
 
@@ -20,7 +20,6 @@ class Toyex(RestClient):
 
     def __init__(self, clock) -> None:
         super().__init__("https://toyex.example", clock)
-        self.clock = clock
         self.balances = {"BTC": Decimal("1.5"), "USD": Decimal(100)}
         self.lines: list[dict[str, str]] = []
         self.socket = ScriptedSocket()
@@ -54,18 +53,13 @@ class Toyex(RestClient):
         self.lines.append({**line, "balance": f"{self.balances[asset]}"})
         self._say(lost=lost, line=self.lines[-1])
 
-    async def call(self, nonces, make) -> Answer | None:
+    async def send(self, request) -> Response:
         """Answer a REST call."""
-        async with nonces.lock:
-            request = make(nonces.next(), self.clock.now())
-        if request is None:
-            return None
         answers = {
             "/balances": {"balances": _texts(self.balances)},
             "/ledger": {"lines": self.lines},
         }
-        response = Response(200, json.dumps(answers[request.path]).encode())
-        return Answer(request, response, self.clock.now())
+        return Response(200, json.dumps(answers[request.path]).encode())
 
 
 def _texts(balances: dict[str, Decimal]) -> dict[str, str]:

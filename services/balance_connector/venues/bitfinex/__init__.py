@@ -25,6 +25,7 @@ BITFINEX = Venue(
     silence_s_max=37.0,
     greeting_s_max=5.0,
     connect_interval_s=3.0,
+    login_needed=False,
     updates_without_ids=True,
     history_interval_s=6.0,
 )

@@ -8,12 +8,12 @@ import pytest
 from conversation import KEY, NOW
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import json_values
 
 from balance_connector.venue import Response, Stretch
 from balance_connector.venues.kraken.history import PAGE, KrakenHistory
 from balance_connector.venues.kraken.options import KrakenOptions
 from balance_shared.errors import FrameInvalid, VenueRefused, VenueUnavailable
+from strategies import json_values
 
 HTML = b"<html>"
 ENTRY = {
