@@ -188,8 +188,8 @@ class Books:
         feed: ws or rest.
         epoch: microseconds since 1970; greater than every epoch before.
         known: what readers believe in. It outlives the epoch.
-        recent: the facts that were told last and when, for a history not to repeat them;
-            it outlives the epoch too.
+        recent: the facts that were told last and when, so that a history does not
+            repeat them; it outlives the epoch too.
     """
 
     def __init__(

@@ -12,13 +12,14 @@ from pydantic import SecretStr
 
 from balance_connector.backfill import Backfiller
 from balance_connector.books import Account
+from balance_connector.connection import Connect, connected
 from balance_connector.feed import Feed
 from balance_connector.memory import Memory, ReadLatest
 from balance_connector.outbox import Entry, Outbox, Publisher
 from balance_connector.poll import PollRunner
 from balance_connector.rest import Nonces, RestClient
 from balance_connector.status import HEARTBEAT_S, Board
-from balance_connector.stream import Connect, StreamRunner, connected
+from balance_connector.stream import StreamRunner
 from balance_connector.tell import Teller
 from balance_connector.venue import Credentials, State, Venue
 from balance_connector.witness import StreamWitness
