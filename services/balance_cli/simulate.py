@@ -10,6 +10,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from balance_simulator.scenario import Scenario, load_scenario, play, shipped
 from balance_simulator.stand_ins import STAND_INS, StandIn
 from balance_simulator.venue import Venue
 
@@ -36,19 +37,20 @@ def simulate() -> None:
 def _command(stand_in: StandIn) -> Callable[..., None]:
     """Return a command whose options are the settings that the venue's row names."""
 
-    def run(*, as_json: bool, **given: Any) -> None:
+    def run(*, as_json: bool, scenario: str | None, **given: Any) -> None:
         try:
             settings = stand_in.settings(**given)
+            plot = load_scenario(scenario) if scenario else None
         except ValueError as error:
             raise typer.BadParameter(str(error)) from None
         try:
-            asyncio.run(_serve(stand_in.venue(settings), as_json=as_json))
+            asyncio.run(_serve(stand_in.venue(settings), plot, as_json=as_json))
         except OSError as error:
             place = f"{settings.host}:{settings.port}"
             typer.echo(f"cannot listen on {place}: {error.strerror}", err=True)
             raise typer.Exit(2) from None
 
-    parameters = [*_options(stand_in), _JSON]
+    parameters = [*_options(stand_in), _SCENARIO, _JSON]
     run.__annotations__ = {option.name: option.annotation for option in parameters}
     vars(run)["__signature__"] = inspect.Signature(parameters)
     return run
@@ -70,6 +72,18 @@ def _options(stand_in: StandIn) -> list[inspect.Parameter]:
     ]
 
 
+_SCENARIO = inspect.Parameter(
+    "scenario",
+    inspect.Parameter.KEYWORD_ONLY,
+    default=None,
+    annotation=Annotated[
+        str | None,
+        typer.Option(
+            help=f"Play a scenario: one of {', '.join(shipped())}, or a TOML file."
+        ),
+    ],
+)
+
 _JSON = inspect.Parameter(
     "as_json",
     inspect.Parameter.KEYWORD_ONLY,
@@ -83,13 +97,18 @@ for _name, _stand_in in STAND_INS.items():
     app.command(_name, help=_HELP.format(title=_stand_in.title))(_command(_stand_in))
 
 
-async def _serve(venue: Venue[Any, Any], *, as_json: bool) -> None:
+async def _serve(
+    venue: Venue[Any, Any], scenario: Scenario | None, *, as_json: bool
+) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with venue:
         typer.echo(_addresses(venue, as_json=as_json))
-        await stop.wait()
+        async with asyncio.TaskGroup() as group:
+            if scenario is not None:
+                group.create_task(play(scenario, venue))
+            await stop.wait()
 
 
 def _addresses(venue: Venue[Any, Any], *, as_json: bool) -> str:
