@@ -15,6 +15,7 @@ from balance_simulator.zerohash.settings import NdaxSettings, ZeroHashSettings
 from balance_simulator.zerohash.venue import NdaxVenue, ZeroHashVenue
 
 Books = dict[tuple[str, ...], Decimal]
+MAIN = "spot/main"
 
 
 @dataclass(frozen=True)
@@ -175,8 +176,10 @@ def _bitfinex_truth(venue: BitfinexVenue) -> Books:
 
 def _bitfinex_move(venue: BitfinexVenue, rng: random.Random) -> None:
     amount = f"{rng.randint(1, 10**9)}e-8"
+    codes = sorted({code for code, wallet in _bitfinex_truth(venue)})
     moves = [
-        ("deposit", {"asset": "BTC", "amount": amount}),
+        ("deposit", {"asset": rng.choice(codes), "amount": "1"}),
+        ("deposit", {"asset": rng.choice(codes), "amount": "2.5"}),
         ("withdrawal", {"asset": "ETH", "amount": amount, "fee": "0.000001"}),
         ("trade", {"base": "BTC", "quote": "UST", "volume": "0.01", "price": "7804.6"}),
         ("transfer", {"asset": "BTC", "amount": "0.000001"}),
@@ -237,8 +240,10 @@ def _zerohash_truth(venue: ZeroHashVenue) -> Books:
 def _zerohash_move(venue: ZeroHashVenue, rng: random.Random) -> None:
     amount = f"{rng.randint(1, 10**9)}e-8"
     quote = venue.settings.quote
+    kinds = sorted({asset for _, asset, kind in _zerohash_truth(venue)})
     moves = [
-        ("deposit", {"asset": "BTC", "amount": amount}),
+        ("deposit", {"asset": rng.choice(kinds), "amount": "1"}),
+        ("deposit", {"asset": rng.choice(kinds), "amount": "2"}),
         ("withdrawal", {"asset": "ETH", "amount": amount}),
         ("trade", {"base": "BTC", "volume": "0.01", "price": "7804.6"}),
         ("net_zero", {"asset": quote, "amount": "0.35"}),

@@ -25,8 +25,7 @@ from balance_simulator.faults import FaultError
 HOUR_S = 3600.0
 
 FAULTS: tuple[tuple[str, dict[str, object]], ...] = (
-    ("gap", {"count": 1}),
-    ("gap", {"count": 3}),
+    *[("gap", {"count": count}) for count in (1, 2, 3, 5, 8, 13)],
     ("duplicate", {}),
     ("reorder", {"count": 1}),
     ("truncate", {"count": 1}),
@@ -94,18 +93,20 @@ async def hour(name: str, seed: int) -> None:
 
 
 async def _traffic(world: World, rng: random.Random) -> None:
-    for _ in range(rng.randint(1, 20)):
+    for _ in range(rng.randint(1, 8)):
         world.dialect.move(world.venue, rng)
         await asyncio.sleep(rng.expovariate(2))
 
 
 async def _fault(world: World, rng: random.Random) -> None:
+    """Play a fault, mostly while balances move."""
     fault, arguments = rng.choice(FAULTS)
     try:
         world.venue.fault(fault, **arguments)
     except FaultError:
         return
-    await asyncio.sleep(rng.expovariate(1 / 5))
+    if rng.random() < 0.7:
+        await _traffic(world, rng)
 
 
 async def _rest(world: World) -> None:
