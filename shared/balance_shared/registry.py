@@ -64,7 +64,7 @@ class Registry:
         """
         await self._call("PUT", f"/config/{subject}", {"compatibility": COMPATIBILITY})
         answer = await self._call(
-            "POST", f"/subjects/{subject}/versions", {"schema": schema}
+            "POST", f"/subjects/{subject}/versions", {"schema": schema}, expected="id"
         )
         return int(answer["id"])
 
@@ -76,6 +76,7 @@ class Registry:
                 "POST",
                 f"/compatibility/subjects/{subject}/versions/{version}",
                 {"schema": schema},
+                expected="is_compatible",
             )
             for version in versions
         ]
@@ -97,9 +98,17 @@ class Registry:
         return self._schemas[schema_id]
 
     async def _call(
-        self, method: str, path: str, body: Any = None, missing: Any = None
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        missing: Any = None,
+        expected: str = "",
     ) -> Any:
-        """Return the JSON answer, or `missing` (if given) where there is nothing."""
+        """Return the JSON answer, or `missing` (if given) where there is nothing.
+
+        An answer without the `expected` member is some proxy's: asked again.
+        """
         try:
             async for attempt in AsyncRetrying(
                 stop=self._stop,
@@ -109,7 +118,10 @@ class Registry:
                 reraise=True,
             ):
                 with attempt:
-                    return await self._ask(method, path, body, missing)
+                    answer = await self._ask(method, path, body, missing)
+                    if expected and expected not in answer:
+                        raise aiohttp.ClientPayloadError(f"{path}: no {expected!r}")
+                    return answer
         except (aiohttp.ClientError, TimeoutError) as error:
             raise BusInterrupted(
                 f"schema registry {self._url} does not answer: {error!r}"

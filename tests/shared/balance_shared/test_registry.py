@@ -71,6 +71,15 @@ async def test_what_passes_is_asked_again(scripted, answer):
     assert len(asked) == 3
 
 
+@pytest.mark.parametrize("answer", ["{}", "[]", '{"message": "busy"}'])
+async def test_answer_without_its_member_is_asked_again(scripted, answer):
+    """A success that does not say what was asked is somebody else's."""
+    url, asked = await scripted((200, "{}"), (200, answer), (200, '{"id": 7}'))
+    async with Registry(url, patience_s=10) as registry:
+        assert await registry.register("x-value", SCHEMA) == 7
+    assert len(asked) == 3
+
+
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 422])
 async def test_refusal_is_final(scripted, status):
     """What asking again does not mend ends the process, with what the registry said."""
