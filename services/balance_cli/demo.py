@@ -46,15 +46,15 @@ def demo(
     """Show the whole bus at work: live balances, trouble, and the proof at the end.
 
     Starts Kafka, a schema registry and PostgreSQL on free ports (fetched the first
-    time), a stand-in venue, its connector, storage and metrics. Plays a lost update
-    and a broken connection, shows how the balances go stale and are live again, and
-    compares the books with the venue's truth, digit by digit. Ctrl-C ends the show
-    and goes on to the comparison; a second one ends everything at once. No process
-    and no data stay behind.
+    time), a stand-in of every venue, its connector, storage and metrics. Plays a lost
+    update at one venue and an outage at another, shows how each goes stale and is live
+    again with the books right, and compares the books with each venue's truth, digit
+    by digit. Ctrl-C ends the show and goes on to the comparison; a second one ends
+    everything at once. No process and no data stay behind.
 
     On a terminal a live table is shown, elsewhere plain lines.
 
-    Exit codes: 0 the books equal the venue's truth, 1 they do not or something broke,
+    Exit codes: 0 the books equal every venue's truth, 1 they do not or something broke,
     130 interrupted before that was known.
     """
     plan = Plan(duration_s=duration, rate=rate, seed=seed)

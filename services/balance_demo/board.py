@@ -1,120 +1,196 @@
-"""What the bus says now, folded from `latest` and `status`. No I/O."""
+"""What the bus says now, folded from its topics. No I/O."""
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
+from decimal import Context, Decimal
 
+from balance_demo.books import Books, place_of
 from balance_schemas.keys import status_key
-from balance_schemas.records import BalanceEvent, ConnectorStatus
+from balance_schemas.records import (
+    BalanceEvent,
+    ConnectorStatus,
+    Reconciliation,
+    Record,
+)
+from balance_schemas.topics import (
+    DEAD_LETTERS,
+    EVENTS,
+    LATEST,
+    RECONCILIATIONS,
+    STATUS,
+    Topic,
+)
 
-_PICTURE = ("snapshot", "absent")
+READ = (LATEST, STATUS, EVENTS, RECONCILIATIONS, DEAD_LETTERS)
+"""The topics that a board is made of."""
+
+_WIDE = Context(prec=60)
+"""Sums over venues may be larger than any record holds."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One balance as it is shown.
+@dataclass(slots=True)
+class VenueView:
+    """One venue, as its topics tell it.
 
     Attributes:
-        key: balance key.
-        venue: name of the venue.
-        account: our alias, with the sub-account after a slash where there is one.
-        wallet: our word and the venue's, such as ``spot/main``.
-        asset: canonical code.
-        balance: in units of the asset.
-        change: by how much it last changed; None where it has not since the start.
-        changed_at: when it last changed, UTC.
-        confirmed_at: when it was last known right, UTC; None if it never was.
-        state: of the feed that it comes from, such as ``live``.
+        name: of the venue.
+        status: of the feed that its balances come from; None before there is one.
+        balances: how many it has.
+        told: events, each id counted once.
+        late: of these, how many came from the venue's history.
+        verdicts: verdict → how many comparisons of stream and REST came to it.
+        verdict: the last of them; empty before.
     """
 
-    key: str
-    venue: str
-    account: str
-    wallet: str
+    name: str
+    status: ConnectorStatus | None = None
+    balances: int = 0
+    told: int = 0
+    late: int = 0
+    verdicts: Counter[str] = field(default_factory=Counter)
+    verdict: str = ""
+
+    @property
+    def state(self) -> str:
+        """Of the feed that its balances come from, such as ``live``."""
+        return self.status.state if self.status else ""
+
+
+@dataclass(slots=True)
+class Holding:
+    """One asset over all venues.
+
+    Attributes:
+        asset: canonical code, without the chain.
+        net: venue → assets less liabilities, in units of the asset, exact.
+        claims: what is to be received, over all venues; in no other sum.
+        changed_at: when one of its balances was last told, UTC.
+        confirmed_at: since when at least one venue's part has not been confirmed, UTC;
+            None if one never was.
+        doubtful: venues that hold it and are not live.
+    """
+
     asset: str
-    balance: Decimal
-    change: Decimal | None
+    net: dict[str, Decimal]
+    claims: Decimal
     changed_at: datetime
     confirmed_at: datetime | None
-    state: str
+    doubtful: tuple[str, ...]
 
-
-@dataclass(frozen=True, slots=True)
-class _Held:
-    event: BalanceEvent
-    change: Decimal | None
-    changed_at: datetime
-    pictured_at: datetime | None
+    @property
+    def total(self) -> Decimal:
+        """Assets less liabilities over all venues, exact."""
+        return _sum(self.net.values())
 
 
 class Board:
-    """All balances and feeds; records of one key must come in topic order."""
+    """All balances and feeds; records of one key must come in topic order.
 
-    def __init__(self) -> None:
-        self._held: dict[str, _Held] = {}
+    Args:
+        venues: names, in the order in which they are shown.
+    """
+
+    def __init__(self, venues: Iterable[str]) -> None:
+        self._held: dict[str, BalanceEvent] = {}
         self._status: dict[str, ConnectorStatus] = {}
+        self._ids: set[str] = set()
+        self._views = {name: VenueView(name) for name in venues}
+        self.dead_letters = 0
 
-    def take_event(self, event: BalanceEvent) -> None:
-        """Take a record of the latest topic."""
-        before = self._held.get(event.key)
-        if before is not None and event.epoch < before.event.epoch:
-            return
-        self._held[event.key] = _held(event, before)
-
-    def take_status(self, status: ConnectorStatus) -> None:
-        """Take a record of the status topic."""
-        self._status[status.key] = status
-
-    def rows(self) -> list[Row]:
-        """Return every balance, sorted by key."""
-        return [self._row(key, held) for key, held in sorted(self._held.items())]
-
-    def feeds(self) -> list[ConnectorStatus]:
-        """Return the status of every feed that balances come from, sorted by key."""
-        keys = {_feed_of(held.event) for held in self._held.values()}
-        return [self._status[key] for key in sorted(keys & self._status.keys())]
+    def take(self, topic: Topic, record: Record) -> None:
+        """Take a record of one of the topics in `READ`."""
+        if isinstance(record, ConnectorStatus):
+            self._status[record.key] = record
+        elif isinstance(record, BalanceEvent):
+            self._take_event(topic, record)
+        elif isinstance(record, Reconciliation):
+            self._take_verdict(record)
+        else:
+            self.dead_letters += 1
 
     def owns_balances(self, status: ConnectorStatus) -> bool:
         """Return whether balances come from the feed of a status."""
-        return any(_feed_of(held.event) == status.key for held in self._held.values())
+        return any(_feed_of(event) == status.key for event in self._held.values())
 
-    def _row(self, key: str, held: _Held) -> Row:
-        event, status = held.event, self._status.get(_feed_of(held.event))
-        confirmed = [held.pictured_at, status.confirmed_at if status else None]
-        return Row(
-            key=key,
-            venue=event.venue,
-            account="/".join(filter(None, (event.account, event.subaccount))),
-            wallet="/".join(filter(None, (event.wallet, event.wallet_id))),
-            asset=event.asset,
-            balance=event.balance,
-            change=held.change,
-            changed_at=held.changed_at,
-            confirmed_at=max((at for at in confirmed if at), default=None),
-            state=status.state if status else "",
+    def books(self, venue: str = "") -> Books:
+        """Return the current balances, of one venue or of all."""
+        held = self._held.values()
+        return {
+            place_of(event): event.balance
+            for event in held
+            if not venue or event.venue == venue
+        }
+
+    def venues(self) -> list[VenueView]:
+        """Return every venue, in the order given."""
+        for view in self._views.values():
+            view.balances = 0
+        for event in self._held.values():
+            view = self._views[event.venue]
+            view.status = self._status.get(_feed_of(event))
+            view.balances += 1
+        return list(self._views.values())
+
+    def holdings(self) -> list[Holding]:
+        """Return every asset, those at most venues first, then by name."""
+        by_asset: dict[str, list[BalanceEvent]] = {}
+        for event in self._held.values():
+            asset = event.attributes.get("base_asset", event.asset)
+            by_asset.setdefault(asset, []).append(event)
+        found = [self._holding(*one) for one in by_asset.items()]
+        return sorted(found, key=lambda each: (-len(each.net), each.asset))
+
+    def _take_event(self, topic: Topic, event: BalanceEvent) -> None:
+        if topic is LATEST:
+            before = self._held.get(event.key)
+            if before is None or event.epoch >= before.epoch:
+                self._held[event.key] = event
+            return
+        if event.event_id not in self._ids:
+            self._ids.add(event.event_id)
+            view = self._views[event.venue]
+            view.told += 1
+            view.late += event.kind == "backfill"
+
+    def _take_verdict(self, record: Reconciliation) -> None:
+        view = self._views[record.venue]
+        view.verdicts[record.verdict] += 1
+        view.verdict = record.verdict
+
+    def _holding(self, asset: str, events: list[BalanceEvent]) -> Holding:
+        venues = [name for name in self._views if any(name == e.venue for e in events)]
+        feeds = {event.venue: self._status.get(_feed_of(event)) for event in events}
+        confirmed = [feed.confirmed_at if feed else None for feed in feeds.values()]
+        known = [at for at in confirmed if at]
+        return Holding(
+            asset,
+            net={name: _net(e for e in events if e.venue == name) for name in venues},
+            claims=_sum(e.balance for e in events if e.nature == "claim"),
+            changed_at=max(event.received_at for event in events),
+            confirmed_at=min(known) if len(known) == len(confirmed) else None,
+            doubtful=tuple(name for name in venues if _doubtful(feeds[name])),
         )
 
 
-def newest(rows: list[Row], count: int) -> list[Row]:
-    """Return the rows that changed last, in the order given, so that none jumps."""
-    ranked = sorted(rows, key=lambda row: row.changed_at, reverse=True)
-    chosen = {row.key for row in ranked[: max(0, count)]}
-    return [row for row in rows if row.key in chosen]
+def _net(events: Iterable[BalanceEvent]) -> Decimal:
+    return _sum(
+        event.balance if event.nature == "asset" else event.balance.copy_negate()
+        for event in events
+        if event.nature in {"asset", "liability"}
+    )
 
 
-def _held(event: BalanceEvent, before: _Held | None) -> _Held:
-    pictured = event.received_at if event.kind in _PICTURE else None
-    if before is None:
-        return _Held(event, event.delta, _time_of(event), pictured)
-    pictured = pictured or before.pictured_at
-    if before.event.balance == event.balance:
-        return _Held(event, before.change, before.changed_at, pictured)
-    change = event.balance - before.event.balance
-    return _Held(event, change, _time_of(event), pictured)
+def _sum(amounts: Iterable[Decimal]) -> Decimal:
+    total = Decimal(0)
+    for amount in amounts:
+        total = _WIDE.add(total, amount)
+    return total
 
 
-def _time_of(event: BalanceEvent) -> datetime:
-    return event.venue_time or event.received_at
+def _doubtful(status: ConnectorStatus | None) -> bool:
+    return status is None or status.state != "live"
 
 
 def _feed_of(event: BalanceEvent) -> str:

@@ -16,7 +16,7 @@ LINE_EVERY_S = 5.0
 FIRST_LINE_S = 1.0
 """Seconds until the first of them, when there is something to tell."""
 
-LOG_COLUMNS = 160
+LOG_COLUMNS = 200
 """Width of tables where there is no terminal: figures are for copying."""
 
 
@@ -74,7 +74,7 @@ class Screen:
 
 
 class Lines:
-    """A log: one line now and then, no control characters, all balances at the end."""
+    """A log: one line now and then, no control characters, all holdings at the end."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -90,11 +90,10 @@ class Lines:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Print the last balances."""
+        """Print the last holdings."""
         if self._last is not None:
             columns = self._console.width
-            table = screen.balances(self._last.rows, self._last.now, columns)
-            self._console.print(table)
+            self._console.print(screen.holdings(self._last, columns))
 
     def show(self, scene: Scene) -> None:
         """Print a line if it is time."""

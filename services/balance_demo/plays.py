@@ -1,17 +1,18 @@
 """Which trouble the demo makes, and how the bus comes through it. No I/O."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import cycle
 from typing import Any
 
 from balance_schemas.records import ConnectorStatus
 
-LONG_S = 30.0
-"""From this duration on a silence is played, which takes about 8 seconds to heal."""
-
 PAUSE_S = 20.0
 """Seconds between two plays of a demo without an end."""
+
+SHARE_MAX = 6
+"""An outage lasts at most this part of the duration: there is time to heal."""
 
 _TROUBLED = ("connecting", "syncing", "stale", "maintenance", "degraded")
 
@@ -21,51 +22,40 @@ class Play:
     """One trouble to make.
 
     Attributes:
-        at_s: seconds after the start of the show.
+        venue: where.
         fault: name of the fault, as the stand-ins take it.
         words: what happens, for people.
         arguments: of the fault.
     """
 
-    at_s: float
+    venue: str
     fault: str
     words: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
-
-def gap(at_s: float) -> Play:
-    """Return a lost update: the next one has a number that is not due."""
-    return Play(at_s, "gap", "gap")
-
-
-def close(at_s: float) -> Play:
-    """Return a connection that the venue closes."""
-    return Play(at_s, "close", "close")
+    def within(self, duration_s: float) -> "Play":
+        """Return the play with an outage that fits a demo of that many seconds."""
+        seconds = min(self.arguments.get("seconds", 0), duration_s / SHARE_MAX)
+        shorter = {"seconds": seconds} if seconds else {}
+        return Play(self.venue, self.fault, self.words, {**self.arguments, **shorter})
 
 
-def silence(at_s: float) -> Play:
-    """Return seven seconds without any frame on a connection that stays open."""
-    return Play(at_s, "silence", "silence of 7 s", {"seconds": 7})
-
-
-def plan(duration_s: float | None) -> Iterator[Play]:
-    """Yield the plays of a demo, in order of time.
+def plan(
+    duration_s: float | None, plays: Sequence[Play]
+) -> Iterator[tuple[float, Play]]:
+    """Yield what is played and when, in seconds after the start of the show.
 
     Args:
-        duration_s: seconds that the show lasts: a gap after a third, and after two
-            thirds a silence, or a close if there is no time for it. None: without an
-            end.
+        duration_s: seconds that the show lasts: the first two plays, after a quarter
+            and after a half. None: without an end, all plays in turn.
+        plays: what there is.
     """
     if duration_s is not None:
-        last = silence if duration_s >= LONG_S else close
-        yield gap(duration_s / 3)
-        yield last(duration_s * 2 / 3)
+        for part, play in zip((0.25, 0.5), plays, strict=False):
+            yield duration_s * part, play.within(duration_s)
         return
-    at_s = PAUSE_S / 2
-    while True:
-        for play in (gap, close, silence):
-            yield play(at_s)
-            at_s += PAUSE_S
+    for number, play in enumerate(cycle(plays)):
+        yield PAUSE_S * (number + 0.5), play
 
 
 @dataclass(slots=True)
@@ -74,24 +64,26 @@ class Incident:
 
     Attributes:
         play: what was made.
-        venue: where.
         at: when, UTC.
-        troubled_at: when the feed was first said not to be live; None before.
+        state: what the feed was first said to be; empty before.
+        troubled_at: when that was; None before.
         live_at: when it was live again; None before.
+        right_at: when its books were seen to equal the venue's again; None before.
     """
 
     play: Play
-    venue: str
     at: datetime
+    state: str = ""
     troubled_at: datetime | None = None
     live_at: datetime | None = None
+    right_at: datetime | None = None
 
     def take(self, status: ConnectorStatus) -> bool:
         """Take the status of a feed that owns balances; returns whether it is news."""
-        if status.venue != self.venue or status.since < self.at or self.live_at:
+        if status.venue != self.play.venue or status.since < self.at or self.live_at:
             return False
         if status.state in _TROUBLED and self.troubled_at is None:
-            self.troubled_at = status.since
+            self.state, self.troubled_at = status.state, status.since
             return True
         if status.state == "live" and self.troubled_at is not None:
             self.live_at = status.since
@@ -100,13 +92,14 @@ class Incident:
 
     def text(self) -> str:
         """Return the story so far: ``12:00:03 gap at kraken: stale after 40 ms``."""
-        head = f"{self.at.astimezone():%H:%M:%S} {self.play.words} at {self.venue}: "
-        if self.troubled_at is None:
-            return f"{head}played"
-        told = f"{head}stale after {self._after(self.troubled_at)}"
-        if self.live_at is not None:
-            told += f", live after {self._after(self.live_at)}"
-        return told
+        head = f"{self.at.astimezone():%H:%M:%S} {self.play.words} at {self.play.venue}"
+        moments = (
+            (self.state, self.troubled_at),
+            ("live", self.live_at),
+            ("books right", self.right_at),
+        )
+        told = [f"{what} after {self._after(then)}" for what, then in moments if then]
+        return f"{head}: {', '.join(told) or 'played'}"
 
     def _after(self, then: datetime) -> str:
         seconds = (then - self.at).total_seconds()

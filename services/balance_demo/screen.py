@@ -1,29 +1,31 @@
 """What one sees while the demo runs. No I/O: a scene in, something to print out."""
 
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from decimal import Decimal
 from textwrap import wrap
-from urllib.parse import urlsplit
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from balance_demo.board import Row, newest
+from balance_demo.board import Holding, VenueView
 from balance_demo.books import plain
 from balance_demo.plays import Incident, Play
-from balance_schemas.records import ConnectorStatus
+from balance_demo.summary import compared_with_rest
 
-WIDE = 100
-"""From this many columns on nothing is abbreviated."""
-
-INCIDENTS_MAX = 3
-"""How many plays are shown at a time."""
+WIDE = 120
+"""From this many columns on each venue's part is shown."""
 
 TALL = 36
-"""From this many lines on every address has its own."""
+"""From this many lines on every address is shown, not only that of the metrics."""
 
-_FRESH = timedelta(seconds=1.5)
+INCIDENTS_MAX = 2
+"""How many plays are shown at a time."""
+
+PART_MIN = 8
+"""Least columns for a venue's part of a holding."""
+
 _MINUTE_S, _HOUR_S = 60, 3600
 _STYLES = {
     "live": "green",
@@ -31,32 +33,10 @@ _STYLES = {
     "syncing": "yellow",
     "degraded": "yellow",
     "stale": "bold red",
-    "maintenance": "magenta",
+    "maintenance": "bold magenta",
     "refused": "bold red",
     "stopped": "red",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """What was counted so far, over all venues.
-
-    Attributes:
-        events: events that Kafka has acknowledged.
-        gaps: gaps seen in a venue's numbering.
-        resyncs: connections given up for a new picture.
-        dead_letters: frames that could not be read.
-        rows: events stored in PostgreSQL; None before the tables are there.
-        delay_ms: from the venue's time of an update until Kafka had it, milliseconds,
-            on average; None before there was one.
-    """
-
-    events: int = 0
-    gaps: int = 0
-    resyncs: int = 0
-    dead_letters: int = 0
-    rows: int | None = None
-    delay_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,22 +47,24 @@ class Scene:
         now: the time, UTC.
         elapsed_s: seconds since the show began.
         duration_s: how long it lasts, or None without an end.
-        rows: every balance.
-        feeds: the feeds that they come from.
-        counts: what was counted.
+        venues: every venue.
+        holdings: every asset, those that matter most first.
+        dead_letters: frames that could not be read.
+        rows: events stored in PostgreSQL.
         incidents: what was played, oldest first.
-        next_play: what will be played next, or None.
+        next_play: when, in seconds since the show began, and what; or None.
         urls: name → address to look at.
     """
 
     now: datetime
     elapsed_s: float
     duration_s: float | None
-    rows: list[Row]
-    feeds: list[ConnectorStatus]
-    counts: Counts
-    incidents: list[Incident]
-    next_play: Play | None = None
+    venues: list[VenueView]
+    holdings: list[Holding]
+    dead_letters: int = 0
+    rows: int = 0
+    incidents: list[Incident] = field(default_factory=list)
+    next_play: tuple[float, Play] | None = None
     urls: dict[str, str] = field(default_factory=dict)
 
 
@@ -94,60 +76,106 @@ def render(scene: Scene, width: int, height: int) -> RenderableType:
         width: columns of the terminal.
         height: lines of the terminal.
     """
-    head, foot = [*_head(scene), Text()], [Text(), *_foot(scene, width, height)]
-    room = height - len(head) - len(foot) - 1  # the table's own head
-    rows = scene.rows
-    if len(rows) > room:
-        rows = newest(rows, room - 1)
-    table = balances(rows, scene.now, width)
-    hidden = len(scene.rows) - len(rows)
-    more = [Text(f"... and {hidden} more, changed before these", "dim")]
-    return Group(*head, table, *(more if hidden else []), *foot)
+    foot = _foot(scene, width, height)
+    around = len(scene.venues) + len(foot) + 5  # title, two table heads, two blanks
+    room = max(0, height - around)
+    hidden = len(scene.holdings) - room
+    more = []
+    if hidden > 0:
+        more = [Text(f"... and {hidden + 1} more assets, at fewer venues", "dim")]
+        scene = replace(scene, holdings=scene.holdings[: max(0, room - 1)])
+    table = holdings(scene, width)
+    return Group(_title(scene), _venues(scene), Text(), table, *more, Text(), *foot)
 
 
 def line(scene: Scene) -> str:
     """Return the state in one line, for logs."""
-    feeds = ", ".join(f"{feed.venue} {feed.state}" for feed in scene.feeds)
-    return f"{len(scene.rows)} balances; {feeds or 'no feed'}; {_told(scene.counts)}"
+    states = ", ".join(f"{one.name} {one.state or '-'}" for one in scene.venues)
+    return f"{_balances(scene)} balances; {states}; {_told(scene)}"
 
 
-def balances(rows: list[Row], now: datetime, width: int) -> Table:
-    """Return the table of balances, one line each, never cutting off a figure."""
-    wide = width >= WIDE
-    table = Table(box=None, padding=(0, 2 if wide else 1, 0, 0), header_style="dim")
-    for name in ("venue", "account", "wallet", "asset") if wide else _NARROW:
-        table.add_column(name, no_wrap=True, max_width=24 if wide else 14)
-    table.add_column("balance", no_wrap=True, justify="right")
-    if wide:
-        table.add_column("last change", no_wrap=True, justify="right")
-    for name in ("changed", "confirmed") if wide else ("chg", "conf"):
-        table.add_column(name, no_wrap=True, justify="right")
-    table.add_column("state", no_wrap=True)
-    for row in rows:
-        table.add_row(*_cells(row, now, wide=wide))
+def holdings(scene: Scene, width: int) -> Table:
+    """Return the table of assets; a total is never cut off.
+
+    Where there is room, each venue's part stands beside it. A part is marked with "?"
+    while the venue is not live, and ends in "…" where it has more digits than room.
+    """
+    table = Table(box=None, padding=(0, 2 if width >= WIDE else 1, 0, 0))
+    table.header_style = "dim"
+    table.add_column("asset", no_wrap=True, max_width=12)
+    table.add_column("assets less liabilities", no_wrap=True, justify="right")
+    table.add_column("claims", no_wrap=True, justify="right")
+    table.add_column("changed", no_wrap=True, justify="right")
+    table.add_column("confirmed", no_wrap=True, justify="right")
+    room = _room_for_parts(scene, width)
+    for venue in scene.venues if room >= PART_MIN else ():
+        table.add_column(venue.name, no_wrap=True, justify="right")
+    if room < PART_MIN:
+        table.add_column("not live", no_wrap=True)
+    for one in scene.holdings:
+        table.add_row(*_cells(scene, one, room))
     return table
 
 
-_NARROW = ("venue", "wallet", "asset")
+def _room_for_parts(scene: Scene, width: int) -> int:
+    """Return how many columns there are for each venue's part; 0 on a narrow screen."""
+    if width < WIDE or not scene.venues:
+        return 0
+    figures = [(plain(one.total), _claims(one)) for one in scene.holdings]
+    total = max([23, *(len(text) for text, _ in figures)])
+    claims = max([6, *(len(text) for _, text in figures)])
+    return (width - 12 - total - claims - 16 - 5 * 2) // len(scene.venues) - 2
 
 
-def _cells(row: Row, now: datetime, *, wide: bool) -> list[Text]:
-    fresh = row.change is not None and now - row.changed_at < _FRESH
-    names = (row.venue, row.account, row.wallet, row.asset)
-    cells = [Text(name) for name in (names if wide else (names[0], *names[2:]))]
-    cells.append(Text(plain(row.balance), "bold" if fresh else ""))
-    if wide:
-        cells.append(_change(row, fresh=fresh))
-    cells += [Text(age(now, row.changed_at)), Text(age(now, row.confirmed_at))]
-    return [*cells, state(row.state)]
+def _cells(scene: Scene, one: Holding, room: int) -> list[Text]:
+    style = "bold" if not one.doubtful else "bold yellow"
+    cells = [
+        Text(one.asset),
+        Text(plain(one.total) + ("?" if one.doubtful else " "), style),
+        Text(_claims(one)),
+        Text(age(scene.now, one.changed_at)),
+        Text(age(scene.now, one.confirmed_at)),
+    ]
+    if room < PART_MIN:
+        return [*cells, Text(" ".join(one.doubtful), "yellow")]
+    for venue in scene.venues:
+        text = _part(one.net.get(venue.name), room - 1)
+        doubtful = venue.name in one.doubtful
+        style = _STYLES.get(venue.state, "") if doubtful else ""
+        cells.append(Text(text + ("?" if doubtful else " "), style))
+    return cells
 
 
-def _change(row: Row, *, fresh: bool) -> Text:
-    if row.change is None:
-        return Text()
-    sign = "+" if row.change > 0 else ""
-    style = "green" if row.change > 0 else "red"
-    return Text(f"{sign}{plain(row.change)}", f"bold {style}" if fresh else "dim")
+def _claims(one: Holding) -> str:
+    return plain(one.claims) if one.claims else ""
+
+
+def _part(amount: Decimal | None, room: int) -> str:
+    text = "" if amount is None else plain(amount)
+    return text if len(text) <= room else f"{text[: room - 1]}…"
+
+
+def _venues(scene: Scene) -> Table:
+    """Return the table of venues: how each is, what it told, and what REST says."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for name in ("venue", "state", "for", "confirmed"):
+        table.add_column(name, no_wrap=True)
+    for name in ("events", "late"):
+        table.add_column(name, no_wrap=True, justify="right")
+    table.add_column("against REST, or what is wrong", no_wrap=True, ratio=1)
+    for one in scene.venues:
+        status = one.status
+        wrong = Text(status.reason if status else "", _STYLES.get(one.state, ""))
+        table.add_row(
+            one.name,
+            state(one.state),
+            age(scene.now, status.since if status else None),
+            age(scene.now, status.confirmed_at if status else None),
+            str(one.told),
+            str(one.late),
+            compared_with_rest(one) if one.state == "live" else wrong,
+        )
+    return table
 
 
 def age(now: datetime, then: datetime | None) -> str:
@@ -167,32 +195,25 @@ def state(name: str) -> Text:
     return Text(name, _STYLES.get(name, ""))
 
 
-def _head(scene: Scene) -> list[Text]:
+def _title(scene: Scene) -> Text:
     clock = _clock(scene.elapsed_s)
     if scene.duration_s is not None:
         clock += f" of {_clock(scene.duration_s)}"
-    lines = [Text.assemble(("balance bus", "bold"), f"  demo  {clock}")]
-    for feed in scene.feeds:
-        told = Text.assemble(f"{feed.venue}/{feed.account}  ", state(feed.state))
-        told.append(f" for {age(scene.now, feed.since)}  {feed.reason}")
-        lines.append(told)
-    for told in lines:
-        told.no_wrap, told.overflow = True, "ellipsis"
-    return lines
+    return Text.assemble(
+        ("balance bus", "bold"), f"  demo  {clock}  {_balances(scene)} balances"
+    )
 
 
 def _foot(scene: Scene, width: int, height: int) -> list[Text]:
-    lines = [Text(_told(scene.counts), "bold")]
-    lines += [
-        Text(f"played {each.text()}", "green" if each.live_at else "yellow")
+    lines = [
+        Text(f"played {each.text()}", "green" if each.right_at else "yellow")
         for each in scene.incidents[-INCIDENTS_MAX:]
     ]
-    lines.append(Text(_next(scene)))
-    urls = scene.urls.items()
-    addresses = [f"{name:<18} {url}" for name, url in urls]
+    lines += [Text(_next(scene)), Text(_told(scene), "bold")]
     lines += [
-        Text(text, "dim")
-        for text in (addresses if height >= TALL else _by_page(scene.urls))
+        Text(f"{name:<18} {url}", "dim")
+        for name, url in scene.urls.items()
+        if height >= TALL or name == "metrics"
     ]
     return [
         Text(part, told.style)
@@ -202,37 +223,31 @@ def _foot(scene: Scene, width: int, height: int) -> list[Text]:
 
 
 def _next(scene: Scene) -> str:
-    """Return what is to come: the next trouble, then the comparison."""
-    compared = "the books are compared with the venue's truth"
-    end = f"Ctrl-C: {compared}"
-    if scene.duration_s is not None:
-        end = f"at {_clock(scene.duration_s)} {compared}"
+    """Return what is to come: the next trouble, then the verdict."""
+    end = "Ctrl-C" if scene.duration_s is None else _clock(scene.duration_s)
+    end = f"verdict on the books at {end}"
     if scene.next_play is None:
         return f"next   {end}"
-    left_s = max(0, int(scene.next_play.at_s - scene.elapsed_s))
-    return f"next   {scene.next_play.words} in {left_s}s; {end}"
+    at_s, play = scene.next_play
+    left_s = max(0, int(at_s - scene.elapsed_s))
+    return f"next   {play.words} at {play.venue} in {left_s}s, {end}"
 
 
-def _by_page(urls: dict[str, str]) -> list[str]:
-    """Return a line for each page, with the ports where it is served."""
-    pages: dict[str, list[str]] = {}
-    for name, url in urls.items():
-        parts = urlsplit(url)
-        page = f"{parts.scheme}://{parts.hostname}:PORT{parts.path}"
-        pages.setdefault(page, []).append(f"{name} {parts.port}")
-    return [f"{page}: {', '.join(names)}" for page, names in pages.items()]
+def _balances(scene: Scene) -> int:
+    return sum(one.balances for one in scene.venues)
 
 
-def _told(counts: Counts) -> str:
+def _told(scene: Scene) -> str:
     """Return the counts in one line."""
-    rows = "-" if counts.rows is None else counts.rows
-    told = (
-        f"events {counts.events}  gaps {counts.gaps}  resyncs {counts.resyncs}  "
-        f"dead letters {counts.dead_letters}  PostgreSQL rows {rows}"
+    told, late = (sum(counts) for counts in zip(*_counts(scene), strict=True))
+    return (
+        f"events {told}, {late} of them late; PostgreSQL rows {scene.rows}; "
+        f"dead letters {scene.dead_letters}"
     )
-    if counts.delay_ms is not None:
-        told += f"  delay {counts.delay_ms:.0f} ms"
-    return told
+
+
+def _counts(scene: Scene) -> list[tuple[int, int]]:
+    return [(0, 0), *((one.told, one.late) for one in scene.venues)]
 
 
 def _clock(seconds: float) -> str:

@@ -1,11 +1,12 @@
 """The show: traffic, trouble, what one sees of it, and the verdict at the end."""
 
 import asyncio
+import itertools
 import signal
 import time
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,22 +16,29 @@ import psycopg
 from balance_demo import plays, standin
 from balance_demo.board import Board
 from balance_demo.books import Books, differences
-from balance_demo.bus import Bus, Tables, connect
+from balance_demo.bus import Tables, connect, news
 from balance_demo.children import Children
 from balance_demo.output import Output
 from balance_demo.plays import Incident, Play
-from balance_demo.screen import Counts, Scene
+from balance_demo.screen import Scene
 from balance_demo.standin import StandIn
 from balance_demo.summary import KAFKA, POSTGRESQL, Summary
-from balance_schemas.records import BalanceEvent, ConnectorStatus
+from balance_demo.venues import PLAYS
+from balance_schemas.records import ConnectorStatus, Reconciliation, Record
 from balance_shared.registry import Registry
 from balance_shared.settings import ServiceSettings
 
 DRAW_EVERY_S = 0.25
 COUNT_EVERY_S = 1.0
-LOOK_EVERY_S = 0.3
+LOOK_EVERY_S = 0.5
 
-SETTLE_S_MAX = 10.0
+WAVE_S = 10.0
+"""How long a venue trades, and then rests, in seconds."""
+
+HEAL_S_MAX = plays.PAUSE_S
+"""How long to wait for a venue to be right again before the next play, in seconds."""
+
+SETTLE_S_MAX = 15.0
 """How long the books may take to come to rest after the traffic, in seconds."""
 
 SETTLE_EVERY_S = 0.3
@@ -42,8 +50,8 @@ class Plan:
 
     Attributes:
         duration_s: how long, in seconds; None until asked to stop.
-        rate: updates a second of each venue.
-        seed: of the traffic.
+        rate: updates a second of a venue that trades.
+        seed: of the stand-ins.
     """
 
     duration_s: float | None
@@ -58,8 +66,8 @@ class World:
     Attributes:
         settings: where Kafka and the registry are.
         postgres_dsn: where PostgreSQL is.
-        stand_ins: the venues.
-        connectors: base URLs of the connectors.
+        account: our alias for the account at each venue.
+        stand_ins: name → venue.
         urls: name → address, for people.
         children: the processes.
         born_s: monotonic time of the start of the program, seconds.
@@ -67,8 +75,8 @@ class World:
 
     settings: ServiceSettings
     postgres_dsn: str
-    stand_ins: Sequence[StandIn]
-    connectors: Sequence[str]
+    account: str
+    stand_ins: Mapping[str, StandIn]
     urls: dict[str, str]
     children: Children
     born_s: float
@@ -87,12 +95,16 @@ class Show:
     plan: Plan
     world: World
     output: Output
-    board: Board = field(default_factory=Board)
-    counts: Counts = field(default_factory=Counts)
+    board: Board = field(init=False)
+    rows: dict[str, int] = field(default_factory=dict)
     incidents: list[Incident] = field(default_factory=list)
-    next_play: Play | None = None
-    first_balance_s: float | None = None
+    next_play: tuple[float, Play] | None = None
+    first_balances_s: float | None = None
     began_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Begin with an empty board."""
+        self.board = Board(self.world.stand_ins)
 
     async def run(self) -> Summary:
         """Show everything and return what was found at the end.
@@ -101,105 +113,102 @@ class Show:
             PartFailed: a process ended on its own; in an exception group.
             BusInterrupted: Kafka or the registry is gone; in an exception group.
         """
-        async with self._connected() as (bus, tables, http):
-            self.began_s = time.monotonic()
-            async with _together(
-                self._read(bus),
-                self._watch(),
-                self._count(tables, http),
-            ):
-                with self.output:
-                    async with _together(self._draw(), self._play(http)):
-                        await self._wait(http)
-                self.output.tell("traffic has stopped; the books come to rest ...")
-                return await self._settle(bus, tables, http)
-
-    @asynccontextmanager
-    async def _connected(
-        self,
-    ) -> AsyncIterator[tuple[Bus, Tables, aiohttp.ClientSession]]:
         world = self.world
-        accounts = [(one.venue.name, one.account) for one in world.stand_ins]
         async with (
             Registry(world.settings.schema_registry_url, SETTLE_S_MAX) as registry,
             await connect(world.postgres_dsn) as connection,
             standin.session() as http,
         ):
-            bus = Bus(world.settings, registry, accounts)
-            yield bus, Tables(connection, accounts), http
+            tables = Tables(connection, world.account)
+            self.began_s = time.monotonic()
+            work = self._read(registry), self._watch(), self._count(tables)
+            async with _together(*work):
+                with self.output:
+                    async with _together(
+                        self._draw(), self._play(http), self._traffic(http)
+                    ):
+                        await self._wait(http)
+                self.output.tell("traffic has stopped; the books come to rest ...")
+                return await self._settle(tables, http)
 
     async def _wait(self, http: aiohttp.ClientSession) -> None:
-        """Let traffic run until the time is over or somebody wants to stop."""
+        """Wait until the time is over or somebody wants to stop; stop the traffic."""
         stop = _asked_to_stop()
-        for one in self.world.stand_ins:
-            await one.traffic(http, rate=self.plan.rate, seed=self.plan.seed)
         with suppress(TimeoutError):
             async with asyncio.timeout(self.plan.duration_s):
                 await stop.wait()
-        for one in self.world.stand_ins:
+        for one in self.world.stand_ins.values():
             await one.traffic(http, stop=True)
 
-    async def _read(self, bus: Bus) -> None:
-        async for news in bus.news():
-            for record in news:
-                if isinstance(record, BalanceEvent):
-                    self.board.take_event(record)
-                    if self.first_balance_s is None:
-                        self.first_balance_s = time.monotonic() - self.world.born_s
-                    continue
-                self.board.take_status(record)
-                if self.board.owns_balances(record):
-                    self._follow(record)
+    async def _traffic(self, http: aiohttp.ClientSession) -> None:
+        """Let every other venue trade, in turn: only at rest can polls be compared."""
+        for turn in itertools.count():
+            for number, one in enumerate(self.world.stand_ins.values()):
+                busy = {"rate": self.plan.rate}
+                await one.traffic(
+                    http, **({"stop": True} if (turn + number) % 2 else busy)
+                )
+            await asyncio.sleep(WAVE_S)
 
-    def _follow(self, status: ConnectorStatus) -> None:
-        for incident in self.incidents:
-            if incident.take(status):
-                self.output.tell(incident.text())
+    async def _read(self, registry: Registry) -> None:
+        world = self.world
+        told = news(world.settings, registry, world.account, world.stand_ins)
+        async for records in told:
+            for topic, record in records:
+                self.board.take(topic, record)
+                self._follow(record)
+            if self.first_balances_s is None and all(
+                venue.balances for venue in self.board.venues()
+            ):
+                self.first_balances_s = time.monotonic() - world.born_s
+
+    def _follow(self, record: Record) -> None:
+        if isinstance(record, Reconciliation):
+            at, venue = record.answered_at.astimezone(), record.venue
+            self.output.tell(f"{at:%H:%M:%S} {venue} against REST: {record.verdict}")
+        if isinstance(record, ConnectorStatus) and self.board.owns_balances(record):
+            for incident in self.incidents:
+                if incident.take(record):
+                    self.output.tell(incident.text())
 
     async def _play(self, http: aiohttp.ClientSession) -> None:
-        for number, play in enumerate(plays.plan(self.plan.duration_s)):
-            self.next_play = play
-            await asyncio.sleep(self.began_s + play.at_s - time.monotonic())
-            where = self.world.stand_ins[number % len(self.world.stand_ins)]
-            incident = Incident(play, where.venue.name, datetime.now(UTC))
-            self.incidents.append(incident)
-            await where.play(http, play.fault, play.arguments)
-            self.output.tell(incident.text())
+        for at_s, play in plays.plan(self.plan.duration_s, PLAYS):
+            self.next_play = at_s, play
+            await asyncio.sleep(self.began_s + at_s - time.monotonic())
             self.next_play = None
+            incident = Incident(play, datetime.now(UTC))
+            self.incidents.append(incident)
+            where = self.world.stand_ins[play.venue]
+            await where.traffic(http, rate=self.plan.rate)
+            await where.play(http, play)
+            self.output.tell(incident.text())
+            with suppress(TimeoutError):
+                async with asyncio.timeout(HEAL_S_MAX):
+                    await self._heal(http, incident)
+
+    async def _heal(self, http: aiohttp.ClientSession, incident: Incident) -> None:
+        """Wait until a venue is live, then let it rest until its books are right."""
+        where = self.world.stand_ins[incident.play.venue]
+        while incident.right_at is None:
+            await asyncio.sleep(DRAW_EVERY_S)
+            if incident.live_at is not None:
+                await where.traffic(http, stop=True)
+                truth = await where.books(http)
+                if not differences(KAFKA, truth, self.board.books(where.venue.name)):
+                    incident.right_at = datetime.now(UTC)
+        self.output.tell(incident.text())
 
     async def _watch(self) -> None:
         while True:
             self.world.children.require_alive()
             await asyncio.sleep(LOOK_EVERY_S)
 
-    async def _count(self, tables: Tables, http: aiohttp.ClientSession) -> None:
+    async def _count(self, tables: Tables) -> None:
         while True:
             # What ended is found out, and told better, by `_watch`.
-            with suppress(aiohttp.ClientError, TimeoutError, psycopg.Error):
-                await self._count_once(tables, http)
+            with suppress(psycopg.Error):
+                self.rows = await tables.events()
             await asyncio.sleep(COUNT_EVERY_S)
-
-    async def _count_once(self, tables: Tables, http: aiohttp.ClientSession) -> None:
-        found = [
-            await standin.metrics(http, f"{url}/metrics")
-            for url in self.world.connectors
-        ]
-
-        def total(name: str) -> int:
-            return int(sum(one.get(f"balancebus_{name}_total", 0) for one in found))
-
-        told, seconds = (
-            sum(one.get(f"balancebus_venue_to_bus_seconds_{part}", 0) for one in found)
-            for part in ("count", "sum")
-        )
-        self.counts = Counts(
-            events=total("events_published"),
-            gaps=total("sequence_gaps"),
-            resyncs=total("reconnects"),
-            dead_letters=total("dead_letters"),
-            rows=await tables.events(),
-            delay_ms=seconds / told * 1000 if told else None,
-        )
 
     async def _draw(self) -> None:
         while True:
@@ -211,47 +220,43 @@ class Show:
             now=datetime.now(UTC),
             elapsed_s=time.monotonic() - self.began_s,
             duration_s=self.plan.duration_s,
-            rows=self.board.rows(),
-            feeds=self.board.feeds(),
-            counts=self.counts,
+            venues=self.board.venues(),
+            holdings=self.board.holdings(),
+            dead_letters=self.board.dead_letters,
+            rows=sum(self.rows.values()),
             incidents=self.incidents,
             next_play=self.next_play,
             urls=self.world.urls,
         )
 
-    async def _settle(
-        self, bus: Bus, tables: Tables, http: aiohttp.ClientSession
-    ) -> Summary:
+    async def _settle(self, tables: Tables, http: aiohttp.ClientSession) -> Summary:
         """Compare until all is well, or until it should have been."""
         until_s = time.monotonic() + SETTLE_S_MAX
         while True:
-            summary = await self._compare(bus, tables, http)
-            live = all(feed.state == "live" for feed in self.board.feeds())
-            if (summary.equal and live) or time.monotonic() > until_s:
-                await self._count_once(tables, http)
-                return replace(summary, gaps=self.counts.gaps)
+            summary = await self._compare(tables, http)
+            if (summary.equal and summary.healed) or time.monotonic() > until_s:
+                return summary
             await asyncio.sleep(SETTLE_EVERY_S)
 
-    async def _compare(
-        self, bus: Bus, tables: Tables, http: aiohttp.ClientSession
-    ) -> Summary:
+    async def _compare(self, tables: Tables, http: aiohttp.ClientSession) -> Summary:
         truth: Books = {}
-        for one in self.world.stand_ins:
+        for one in self.world.stand_ins.values():
             truth |= await one.books(http)
-        told = await bus.told()
-        return Summary(
-            compared=len(truth),
+        found = Summary(
+            venues=tuple(self.board.venues()),
+            truth=truth,
             differences=(
-                *differences(KAFKA, truth, await bus.books()),
+                *differences(KAFKA, truth, self.board.books()),
                 *differences(POSTGRESQL, truth, await tables.books()),
             ),
-            events=told.events,
-            repeated=told.events - len(told.ids),
             rows=await tables.events(),
-            gaps=self.counts.gaps,
             incidents=tuple(self.incidents),
-            first_balance_s=self.first_balance_s,
+            first_balances_s=self.first_balances_s,
         )
+        for incident in self.incidents:
+            if found.equal and incident.live_at and not incident.right_at:
+                incident.right_at = datetime.now(UTC)
+        return found
 
 
 @asynccontextmanager

@@ -1,13 +1,13 @@
-"""What the demo asks of a stand-in venue, and of the services' /metrics."""
+"""What the demo asks of a stand-in venue."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
-from prometheus_client.parser import text_string_to_metric_families
 
 from balance_demo.books import Books
+from balance_demo.plays import Play
 from balance_demo.venues import DemoVenue
 
 ANSWER_S_MAX = 5.0
@@ -20,29 +20,25 @@ class StandIn:
 
     Attributes:
         venue: its row in the table.
-        account: our alias for its account.
         control_url: base URL of its control interface.
     """
 
     venue: DemoVenue
-    account: str
     control_url: str
 
     async def books(self, http: aiohttp.ClientSession) -> Books:
         """Return the true balances now."""
         async with http.get(f"{self.control_url}/truth") as answer:
             answer.raise_for_status()
-            return self.venue.books(self.account, await answer.json())
+            return self.venue.books(await answer.json())
 
     async def traffic(self, http: aiohttp.ClientSession, **arguments: Any) -> None:
         """Start or stop background traffic."""
         await self._post(http, "traffic", arguments)
 
-    async def play(
-        self, http: aiohttp.ClientSession, fault: str, arguments: Mapping[str, Any]
-    ) -> None:
+    async def play(self, http: aiohttp.ClientSession, play: Play) -> None:
         """Make trouble."""
-        await self._post(http, "fault", {"fault": fault, **arguments})
+        await self._post(http, "fault", {"fault": play.fault, **play.arguments})
 
     async def _post(
         self, http: aiohttp.ClientSession, path: str, body: Mapping[str, Any]
@@ -54,19 +50,3 @@ class StandIn:
 def session() -> aiohttp.ClientSession:
     """Return a client whose calls end in time."""
     return aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=ANSWER_S_MAX))
-
-
-async def metrics(http: aiohttp.ClientSession, url: str) -> dict[str, float]:
-    """Return the metrics of a service: name of a series → sum over its labels."""
-    async with http.get(url) as answer:
-        answer.raise_for_status()
-        return sums(await answer.text())
-
-
-def sums(text: str) -> dict[str, float]:
-    """Return name → sum over all labels, of metrics in Prometheus text form."""
-    total: dict[str, float] = {}
-    for family in text_string_to_metric_families(text):
-        for sample in family.samples:
-            total[sample.name] = total.get(sample.name, 0.0) + sample.value
-    return total

@@ -28,8 +28,11 @@ from balance_stack.endpoints import Endpoints, named_endpoints
 from balance_stack.layout import Layout
 from balance_stack.running import running_stack
 
-POLL_INTERVAL_S = 10
+POLL_INTERVAL_S = 5
 """How often connectors ask for balances by REST, in seconds."""
+
+AT_ONCE = 4
+"""How many things are started at a time: more only wait for each other."""
 
 Started = dict[str, str]
 """Name of what was started → its base URL, or ``control_url`` of a stand-in."""
@@ -91,11 +94,11 @@ class Demo:
         world = World(
             settings=settings,
             postgres_dsn=endpoints.postgres_dsn,
-            stand_ins=[
-                StandIn(row, self._account, started[f"stand-in {row.name}"])
+            account=self._account,
+            stand_ins={
+                row.name: StandIn(row, started[f"stand-in {row.name}"])
                 for row in VENUES
-            ],
-            connectors=[started[f"connector {row.name}"] for row in VENUES],
+            },
             urls=_pages(started),
             children=family,
             born_s=self._born_s,
@@ -109,14 +112,14 @@ class Demo:
         return found
 
     def _start(self, family: Children, settings: ServiceSettings) -> Started:
-        """Make the topics, and start services and venues, all at once."""
+        """Make the topics, and start services and venues, some at a time."""
         started: Started = {}
-        with ThreadPoolExecutor() as pool:
+        with ThreadPoolExecutor(AT_ONCE) as pool:
             waiting = [
                 pool.submit(_topics, settings),
+                *(pool.submit(self._venue, family, row) for row in VENUES),
                 pool.submit(_service, family, "storage"),
                 pool.submit(_service, family, "metrics"),
-                *(pool.submit(self._venue, family, row) for row in VENUES),
             ]
             try:
                 for each in as_completed(waiting):
@@ -124,6 +127,7 @@ class Demo:
                     self._tell(f"{' and '.join(found)}: ready")
                     started |= found
             except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
                 family.end()  # the others stop waiting for theirs
                 raise
         return started
@@ -136,12 +140,8 @@ class Demo:
             "connector",
             row.name,
             account=self._account,
-            api_key=told["api_keys"][0],
-            api_secret=told["api_secret"],
-            ws_url=told["ws_url"],
-            rest_url=told["rest_url"],
             poll_interval_s=str(POLL_INTERVAL_S),
-            **row.settings,
+            **row.credentials(told),
         )
         return {
             f"stand-in {row.name}": told["control_url"],

@@ -1,17 +1,23 @@
 """The verdict at the end: do the books equal the venue's truth? No I/O."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
+from rich.box import SIMPLE
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from balance_demo.books import Difference, plain
+from balance_demo.board import VenueView
+from balance_demo.books import Difference, Place, plain
 from balance_demo.plays import Incident
 
-EQUAL = "books equal the venue's truth"
-UNEQUAL = "books do NOT equal the venue's truth"
+KAFKA = "Kafka"
+POSTGRESQL = "PostgreSQL"
+
+EQUAL = "books equal every venue's truth"
+UNEQUAL = "books do NOT equal the venues' truth"
 
 DIFFERENCES_MAX = 10
 """How many differences are listed."""
@@ -22,47 +28,68 @@ class Summary:
     """What was found at the end.
 
     Attributes:
-        compared: balances that the venues have.
+        venues: what the topics told of each.
+        truth: places of the balances that the venues have.
         differences: in Kafka's latest topic and in PostgreSQL.
-        events: events on Kafka.
-        repeated: of these, how many have the id of an earlier one.
-        rows: events in PostgreSQL.
-        gaps: gaps that the connectors saw.
+        rows: venue → events in PostgreSQL.
         incidents: what was played.
-        first_balance_s: seconds from the start of the program to the first balance;
-            None if there never was one.
+        first_balances_s: seconds from the start of the program until there were
+            balances of every venue; None if there never were.
     """
 
-    compared: int
+    venues: tuple[VenueView, ...]
+    truth: Collection[Place]
     differences: tuple[Difference, ...]
-    events: int
-    repeated: int
-    rows: int
-    gaps: int
+    rows: Mapping[str, int]
     incidents: tuple[Incident, ...]
-    first_balance_s: float | None
-
-    @property
-    def missing_rows(self) -> int:
-        """Events on Kafka that are not in PostgreSQL; negative if it has too many."""
-        return self.events - self.repeated - self.rows
+    first_balances_s: float | None
 
     @property
     def equal(self) -> bool:
-        """Whether there were balances and all are right, in both places."""
-        return self.compared > 0 and not self.differences and not self.missing_rows
+        """Whether every venue has balances and all are right, in both places."""
+        return not any(self.wrong(venue) for venue in self.venues)
+
+    @property
+    def healed(self) -> bool:
+        """Whether every venue is live and every trouble was seen to pass."""
+        live = all(venue.state == "live" for venue in self.venues)
+        return live and all(each.right_at for each in self.incidents)
+
+    def wrong(self, venue: VenueView) -> str:
+        """Return what is wrong with the books of a venue; empty if nothing is."""
+        found = sum(each.place.venue == venue.name for each in self.differences)
+        missing = venue.told - self.rows.get(venue.name, 0)
+        if not self.compared(venue):
+            return "no balances"
+        if found:
+            return f"{found} differences"
+        return f"PostgreSQL lacks {missing} events" if missing else ""
+
+    def compared(self, venue: VenueView) -> int:
+        """Return how many balances a venue has in truth."""
+        return sum(place.venue == venue.name for place in self.truth)
 
 
 def render(summary: Summary) -> RenderableType:
     """Return the summary: a table, the differences if any, and the verdict."""
-    table = Table(title="Summary", title_style="bold", title_justify="left")
-    table.add_column("what")
-    table.add_column("found", justify="right")
-    for what, found, good in _lines(summary):
-        table.add_row(what, Text(found, "green" if good else "red"))
-    parts: list[RenderableType] = [Text(), table]
+    table = Table(title="Summary", title_style="bold", title_justify="left", box=SIMPLE)
+    for name in ("venue", "balances", "events", "late", "in PostgreSQL"):
+        table.add_column(name, justify="left" if name == "venue" else "right")
+    table.add_column("against REST")
+    table.add_column("against the truth")
+    for venue in summary.venues:
+        table.add_row(*_cells(summary, venue))
+    parts: list[RenderableType] = [table]
     if summary.differences:
-        parts += [Text(), _differences(summary.differences)]
+        parts += [_differences(summary.differences), Text()]
+    parts += [
+        Text(f"played {each.text()}", "green" if each.right_at else "red")
+        for each in summary.incidents
+    ]
+    if summary.first_balances_s is not None:
+        parts.append(
+            Text(f"balances of every venue after {summary.first_balances_s:.1f} s")
+        )
     return Group(*parts, Text(), verdict(summary))
 
 
@@ -70,54 +97,39 @@ def verdict(summary: Summary) -> Text:
     """Return the one line that counts."""
     if summary.equal:
         return Text(EQUAL, "bold green")
-    return Text(f"{UNEQUAL}: {_reason(summary)}", "bold red")
+    wrong = [
+        f"{venue.name}: {found}"
+        for venue in summary.venues
+        if (found := summary.wrong(venue))
+    ]
+    return Text(f"{UNEQUAL}: {'; '.join(wrong)}", "bold red")
 
 
-def _reason(summary: Summary) -> str:
-    if summary.differences:
-        return f"{len(summary.differences)} differences"
-    if summary.missing_rows:
-        return f"PostgreSQL lacks {summary.missing_rows} events"
-    return "there are no balances"
-
-
-def _lines(summary: Summary) -> list[tuple[str, str, bool]]:
-    def wrong(place: str) -> int:
-        return sum(found.place == place for found in summary.differences)
-
-    healed = sum(each.live_at is not None for each in summary.incidents)
-    gaps = sum(each.play.fault == "gap" for each in summary.incidents)
-    first_s = summary.first_balance_s
-    first = "-" if first_s is None else f"{first_s:.1f} s"
+def _cells(summary: Summary, venue: VenueView) -> list[Text]:
+    wrong = summary.wrong(venue)
     return [
-        ("balances compared", str(summary.compared), summary.compared > 0),
-        *(
-            (f"differences, {place}", str(wrong(place)), not wrong(place))
-            for place in (KAFKA, POSTGRESQL)
-        ),
-        ("events on Kafka", str(summary.events), True),
-        ("event ids told twice", str(summary.repeated), not summary.repeated),
-        ("rows in PostgreSQL", str(summary.rows), not summary.missing_rows),
-        ("gaps played, seen", f"{gaps}, {summary.gaps}", gaps <= summary.gaps),
-        (
-            "troubles played, healed",
-            f"{len(summary.incidents)}, {healed}",
-            healed == len(summary.incidents),
-        ),
-        ("first balance after", first, first_s is not None),
+        Text(venue.name),
+        Text(str(summary.compared(venue))),
+        Text(str(venue.told)),
+        Text(str(venue.late)),
+        Text(str(summary.rows.get(venue.name, 0))),
+        compared_with_rest(venue),
+        Text(wrong or "equal", "red" if wrong else "green"),
     ]
 
 
-KAFKA = "Kafka"
-POSTGRESQL = "PostgreSQL"
+def compared_with_rest(venue: VenueView) -> Text:
+    """Return the last verdict of stream and REST, and how many there were of each."""
+    told = ", ".join(f"{count} {word}" for word, count in venue.verdicts.most_common())
+    return Text(told or "-", "red" if venue.verdict == "inconsistent" else "")
 
 
 def _differences(found: tuple[Difference, ...]) -> Table:
     table = Table("where", "balance", title="Differences", title_justify="left")
     table.add_column("venue's truth", justify="right")
     table.add_column("found", justify="right")
-    for place, key, truth, other in found[:DIFFERENCES_MAX]:
-        table.add_row(place, key, _figure(truth), _figure(other))
+    for store, place, truth, other in found[:DIFFERENCES_MAX]:
+        table.add_row(store, str(place), _figure(truth), _figure(other))
     if len(found) > DIFFERENCES_MAX:
         table.add_row("", f"... and {len(found) - DIFFERENCES_MAX} more", "", "")
     return table

@@ -5,7 +5,13 @@ from decimal import Decimal
 
 import pytest
 
-from balance_schemas.records import BalanceEvent, ConnectorStatus
+from balance_demo.board import VenueView
+from balance_schemas.records import (
+    BalanceEvent,
+    ConnectorStatus,
+    DeadLetter,
+    Reconciliation,
+)
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 
@@ -67,5 +73,47 @@ def status():
             "version": "1",
         }
         return ConnectorStatus(**(values | more))
+
+    return make
+
+
+@pytest.fixture
+def reconciliation():
+    """Give a maker of comparisons of stream and REST."""
+
+    def make(verdict: str):
+        return Reconciliation(
+            venue="kraken",
+            account="demo",
+            requested_at=NOON,
+            answered_at=NOON,
+            verdict=verdict,
+            checked=1,
+        )
+
+    return make
+
+
+@pytest.fixture
+def dead_letter():
+    """Give a frame that could not be read."""
+    return DeadLetter(
+        venue="kraken",
+        account="demo",
+        service="connector",
+        reason="frame_invalid",
+        error="no JSON",
+        received_at=NOON,
+        payload=b"{",
+        payload_size=1,
+    )
+
+
+@pytest.fixture
+def view(status):
+    """Give a maker of venues that are live."""
+
+    def make(name: str, **more):
+        return VenueView(name, status=status("live", venue=name), **more)
 
     return make

@@ -4,12 +4,23 @@ from decimal import Decimal
 
 import pytest
 
-from balance_demo.books import Difference, differences, plain
+from balance_demo.books import Difference, Place, differences, place_of, plain
 
 
-def books(**balances: str) -> dict[str, Decimal]:
+def place(asset: str) -> Place:
+    """Return the place of an asset."""
+    return Place("kraken", "", "main", asset)
+
+
+def books(**balances: str) -> dict[Place, Decimal]:
     """Return books of exact balances."""
-    return {key: Decimal(text) for key, text in balances.items()}
+    return {place(asset): Decimal(text) for asset, text in balances.items()}
+
+
+def test_a_place_is_named_in_the_words_of_the_venue(event):
+    """The code and the wallet as sent, not ours."""
+    told = event("1", asset="USDT", venue_asset="UST", subaccount="P/P/general")
+    assert "kraken P/P/general main UST" == str(place_of(told))
 
 
 def test_equal_books_differ_in_nothing():
@@ -23,17 +34,17 @@ def test_the_last_of_eighteen_digits_counts():
     """Figures are compared exactly, beyond what a float holds."""
     truth = books(SIM18="123456789.123456789012345678")
     found = books(SIM18="123456789.123456789012345679")
-    assert [Difference("Kafka", "SIM18", *truth.values(), *found.values())] == (
+    assert [Difference("Kafka", place("SIM18"), *truth.values(), *found.values())] == (
         differences("Kafka", truth, found)
     )
 
 
 def test_missing_and_invented_balances_are_differences():
-    """Both are named with the place, sorted, None where there is no figure."""
+    """Both are named with their store, sorted, None where there is no figure."""
     found = differences("PostgreSQL", books(ETH="2"), books(BTC="1"))
     assert [
-        Difference("PostgreSQL", "BTC", None, Decimal(1)),
-        Difference("PostgreSQL", "ETH", Decimal(2), None),
+        Difference("PostgreSQL", place("BTC"), None, Decimal(1)),
+        Difference("PostgreSQL", place("ETH"), Decimal(2), None),
     ] == found
 
 

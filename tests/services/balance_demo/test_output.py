@@ -6,7 +6,8 @@ from rich.console import Console
 
 from balance_demo.board import Board
 from balance_demo.output import Lines, Screen, is_live, output
-from balance_demo.screen import Counts, Scene
+from balance_demo.screen import Scene
+from balance_schemas.topics import LATEST
 
 
 class Terminal(io.StringIO):
@@ -27,13 +28,13 @@ def test_a_file_gets_lines_and_a_terminal_a_screen():
 
 
 def test_lines_hold_no_control_characters(event, at):
-    """What happens, and all balances at the end, as plain text."""
-    file, board = io.StringIO(), Board()
-    board.take_event(event("1.5"))
-    scene = Scene(at(1), 1, 12, board.rows(), [], Counts(), [])
+    """What happens, and all holdings at the end, as plain text."""
+    file, board = io.StringIO(), Board(["kraken"])
+    board.take(LATEST, event("1.5"))
+    scene = Scene(at(1), 1, 12, board.venues(), board.holdings())
     with Lines(Console(file=file, width=160)) as lines:
         lines.show(scene)
         lines.tell("12:00:03 gap at kraken: played")
     text = file.getvalue()
-    assert text.startswith("12:00:03 gap at kraken: played\nvenue")
+    assert text.startswith("12:00:03 gap at kraken: played\nasset")
     assert (True, True) == ("1.5" in text, text.replace("\n", "").isprintable())
