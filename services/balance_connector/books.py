@@ -476,6 +476,17 @@ class Books:
         return replace(observed, pocket=pocket)
 
 
+def recent_from(latest: Collection[BalanceEvent]) -> dict[str, datetime]:
+    """Return the facts that were told last, as far as ``latest`` shows; see `Books`."""
+    updates = [event for event in latest if event.kind == "update"]
+    updates.sort(key=lambda event: event.received_at)
+    return {
+        name: event.venue_time or event.received_at
+        for event in updates[-RECENT_MAX // 2 :]
+        for name in (event.event_id, _fact(event))
+    }
+
+
 def _fact(event: BalanceEvent) -> str:
     """Name a balance that was told without an id."""
     return f"{event.key}|{event.balance.normalize():f}"

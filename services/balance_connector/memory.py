@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Collection
 from datetime import datetime
 
-from balance_connector.books import Holding, known_from
+from balance_connector.books import Holding, known_from, recent_from
 from balance_schemas.records import BalanceEvent
 from balance_shared.clock import Clock
 
@@ -47,11 +47,18 @@ class Memory:
             latest = await self._read()
             self.balances.clear()
             self.balances |= known_from(latest)
+            self.recent.clear()
+            self.recent |= recent_from(latest)
             times = [event.received_at for event in latest]
             self.heard_at = max(times, default=self.heard_at)
             self._epoch = max(self._epoch, *(event.epoch for event in latest), 0)
             self._read_back = True
         return self.balances
+
+    def doubt_since(self, time: datetime | None) -> None:
+        """Count as heard only what came before a time: later frames may be missing."""
+        if time is not None and self.heard_at is not None:
+            self.heard_at = min(self.heard_at, time)
 
     def next_epoch(self) -> int:
         """Return a new epoch: microseconds since 1970, greater than all before."""

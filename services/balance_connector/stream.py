@@ -102,6 +102,8 @@ class StreamRunner:
         if isinstance(error, SequenceGap):
             self._board.count.gaps.inc()
         self._unreadable = getattr(error, "names", self._unreadable)
+        if error is self.doubt:
+            self._memory.doubt_since(self._board.confirmed_at)
         maintenance = isinstance(error, VenueUnavailable) and error.maintenance
         self._board.set(State.MAINTENANCE if maintenance else State.STALE, str(error))
 

@@ -4,8 +4,8 @@ The comparing is in ``reconcile.py``; here is what it waits for and what follows
 comparison in which every balance agreed moves the stream's `confirmed_at`. A difference
 that is confirmed makes the stream take a new picture; if the new one does not mend it,
 the stream is degraded until both agree again, and no further picture is taken for it.
-What may be a pending withdrawal is asked of a new picture too: if that says the same,
-it is one, and nothing is wrong.
+What may be a pending withdrawal, or a code that is not mapped yet, is asked of a new
+picture too: if that says the same, nothing is wrong.
 """
 
 from datetime import datetime
@@ -29,6 +29,9 @@ SETTLE_S = 2.0
 
 TRIES_MAX = 5
 """Answers that are compared before an undecided comparison is published as such."""
+
+_DOUBTFUL = frozenset({"missed_event", "pending_withdrawal", "unknown_asset"})
+"""Causes that a new picture tells apart from a message that was lost."""
 
 LISTED_MAX = 3
 """Most differences that a reason lists."""
@@ -101,7 +104,7 @@ class StreamWitness:
         doubted = [
             row
             for row in found.confirmed.values()
-            if row.cause in {"missed_event", "pending_withdrawal"}
+            if row.cause in _DOUBTFUL
         ]
         wrong = [row for row in doubted if row.cause == "missed_event"]
         differences = frozenset(map(_difference, doubted))

@@ -130,6 +130,7 @@ def test_lost_update_is_found_and_told_late(dialect, virtually, rng):
             await moved(world, rng)
             mark = len(world.statuses())
             world.venue.fault("gap")
+            dialect.credit(world.venue, "0.25")
             await moved(world, rng)
             assert await world.until_state("stale", mark=mark) < 2 * POLL_S + 20
             await world.until_live()
@@ -392,6 +393,28 @@ def test_comparison_confirms_the_stream(dialect, virtually, rng):
             assert "consistent" == last.verdict
             assert last.checked >= len(dialect.compared(world.truth()))
             assert world.statuses()[-1].confirmed_at >= last.requested_at - POLLS
+
+    virtually(scenario())
+
+
+def test_last_update_that_is_lost_is_told_late(dialect, virtually, rng):
+    """Nothing follows that could show the gap: REST does, and the history tells it."""
+
+    async def scenario():
+        async with World(dialect).running() as world:
+            await world.until_live()
+            await moved(world, rng)
+            await asyncio.sleep(2 * POLL_S)
+            world.venue.fault("gap", count=99)
+            dialect.credit(world.venue, "0.25")
+            await asyncio.sleep(3)
+            world.venue.fault("clear")
+            await world.until_right(6 * POLL_S)
+            await world.until_live()
+            await world.until(lambda: world.events("backfill"), "told late")
+            assert Decimal("0.25") in {
+                event.delta for event in world.events("backfill")
+            }
 
     virtually(scenario())
 

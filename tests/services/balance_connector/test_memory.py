@@ -1,6 +1,6 @@
 """What readers believe in, read back, and epochs that only grow."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import msgspec
@@ -42,6 +42,34 @@ async def test_epochs_grow_over_a_clock_that_was_set_back():
     await memory.known(0)
 
     assert [future + 1, future + 2] == [memory.next_epoch(), memory.next_epoch()]
+
+
+async def test_facts_told_before_a_restart_are_remembered():
+    """By id and by balance, so that a history does not repeat them; pictures are none."""
+    update = event("update", "BTC", 5)
+
+    async def latest():
+        return [update, event("snapshot", "ETH", 5)]
+
+    memory = Memory(latest, ManualClock())
+    memory.recent["dropped on its way"] = NOW
+    await memory.known(0)
+
+    assert {update.event_id: NOW, f"{update.key}|1": NOW} == memory.recent
+
+
+async def test_doubt_reaches_back():
+    """What was heard after the last confirmation may have holes."""
+
+    async def latest():
+        return [event("update", "BTC", 5)]
+
+    memory = Memory(latest, ManualClock())
+    await memory.known(0)
+    memory.doubt_since(None)
+    assert NOW == memory.heard_at
+    memory.doubt_since(NOW - timedelta(hours=1))
+    assert NOW - timedelta(hours=1) == memory.heard_at
 
 
 async def test_epoch_is_the_time_in_microseconds():

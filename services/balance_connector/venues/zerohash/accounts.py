@@ -68,6 +68,11 @@ def is_known(word: str) -> bool:
     return word in _WALLETS
 
 
+def key_of(pocket: Pocket) -> Key:
+    """Return which account a pocket is."""
+    return pocket.subaccount, pocket.wallet_id, pocket.venue_asset
+
+
 def fact_id(pocket: Pocket, run_id: str) -> str:
     """Return the id of what a run did to one account, within its subaccount.
 

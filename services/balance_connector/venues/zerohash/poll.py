@@ -7,9 +7,10 @@ there are several pages, one that was there before and is missing counts as gone
 when it is missing in the next round too. Empty accounts are not listed.
 """
 
+from collections.abc import Callable
 from datetime import datetime
 
-from balance_connector.books import Observed
+from balance_connector.books import Observed, Pocket
 from balance_connector.rows import BadRow, invalid_of
 from balance_connector.venue import (
     Credentials,
@@ -25,6 +26,7 @@ from balance_connector.venues.zerohash.accounts import (
     Key,
     covers_of,
     is_known,
+    key_of,
 )
 from balance_connector.venues.zerohash.auth import signed_get
 from balance_connector.venues.zerohash.observing import pictured
@@ -93,7 +95,7 @@ class ZeroHashPoll:
         if not last:
             return Step(invalid=new)
         self._complete = True
-        return self._told(page.total_pages or 1)
+        return self._told(max(self._page - 1, page.total_pages or 1))
 
     def _check(self, page: wire.Page) -> None:
         """Raise `FrameInvalid` if it is not the page that was asked for."""
@@ -131,18 +133,30 @@ class ZeroHashPoll:
             (row.user, row.wallet, row.asset) for row in self._bad if row.asset
         }
         rows = [row for key, (_, row) in self._rows.items() if key not in unread]
+        before = self._before
         held = self._held(set(self._rows), pages)
         spared = None
         if all(row.asset for row in self._bad):
             spared = frozenset((key[0], key[2]) for key in unread | held)
         new = {key[1] for key in self._rows if not is_known(key[1])} - self._unknown
         self._unknown |= new
-        picture = Picture(rows, spared, covers=covers_of(self._options))
+        picture = Picture(rows, spared, covers=self._covers(before))
         return Step(
             picture=picture,
             invalid=invalid_of(self._bad),
             notes=(Note.UNKNOWN_WORD,) * len(new),
         )
+
+    def _covers(self, before: set[Key]) -> Callable[[Pocket], bool] | None:
+        """Return what the round covers: what is told belongs to it, filter or not.
+
+        The venue may take a filter for a wider one than it says (``USDC`` for
+        ``USDC.SOL``). Balances that were told so must not count as new in each round.
+        """
+        wanted, told = covers_of(self._options), before | self._rows.keys()
+        if wanted is None:
+            return None
+        return lambda pocket: wanted(pocket) or key_of(pocket) in told
 
     def _held(self, told: set[Key], pages: int) -> set[Key]:
         """Return the accounts that are missing for the first time."""

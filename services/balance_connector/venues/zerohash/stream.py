@@ -40,6 +40,7 @@ from balance_connector.venues.zerohash.accounts import (
     covers_of,
     fact_id,
     is_known,
+    key_of,
 )
 from balance_connector.venues.zerohash.auth import signed_message
 from balance_connector.venues.zerohash.observing import pictured, updated
@@ -52,7 +53,6 @@ _PING = {"messageType": "ping"}
 _BARE_PING = b'{"messageType":"ping"}'
 _PICTURE, _UPDATE = "initial-balance", "balance-updated"
 _DUPLICATE = Step(notes=(Note.DUPLICATE,))
-_NOTHING = Step()
 _ALIVE = Step(keep=False)
 
 
@@ -78,6 +78,7 @@ class ZeroHashStream:
         self._pinged_at: datetime | None = None
         self._references: dict[Key, str] = {}
         self._bad_names: frozenset[str] = frozenset()
+        self._twice: set[Key] = set()
         self._runs: dict[str, int] = {}
         self._last: dict[Key, datetime] = {}
         self._pictured = 0
@@ -151,7 +152,7 @@ class ZeroHashStream:
             )
         observed: dict[Key, Observed] = {}
         bad: list[BadRow] = []
-        twice: set[Key] = set()
+        twice = self._twice
         unknown = 0
         for read in wire.read_accounts(envelope.body):
             if isinstance(read, BadRow):
@@ -172,9 +173,8 @@ class ZeroHashStream:
     def _remember_references(self, observed: dict[Key, Observed]) -> None:
         """Keep the accounts' numbers, of those that are empty now too."""
         for pocket, *_ in self._books.known.values():
-            key = pocket.subaccount, pocket.wallet_id, pocket.venue_asset
             if pocket.reference:
-                self._references[key] = pocket.reference
+                self._references[key_of(pocket)] = pocket.reference
         for key, row in observed.items():
             if row.pocket.reference:
                 self._references[key] = row.pocket.reference
@@ -218,9 +218,11 @@ class ZeroHashStream:
         update = wire.read_update(envelope.body)
         if isinstance(update, BadRow):
             return self._unreadable(update)
+        key = update.read.key
+        if key in self._twice:
+            return self._unreadable(_told_twice(key))
         if self._repeats(update):
             return _DUPLICATE
-        key = update.read.key
         row = updated(self._accounts, update, self._references.get(key, ""))
         if row.pocket.reference:
             self._references[key] = row.pocket.reference
@@ -290,12 +292,12 @@ class ZeroHashStream:
         text = _refusal(envelope)
         if text is not None:
             raise meaning(self._dialect.name, text)
-        if envelope.kind == "subscribe":
-            return _NOTHING
+        if envelope.kind == "subscribe":  # it may repeat our credentials
+            return _ALIVE
         invalid = FrameInvalid(
             "unknown_message", f"message of type {str(envelope.kind)[:60]!r}"
         )
-        if envelope.kind is None or "balance" in envelope.kind:
+        if envelope.kind is None or _tells_balances(envelope):
             raise invalid
         return Step(invalid=invalid)
 
@@ -309,6 +311,12 @@ def _told_twice(key: Key) -> BadRow:
     return BadRow(key[0], key[2], "told twice in one picture", key[1])
 
 
+def _tells_balances(envelope: wire.Envelope) -> bool:
+    """Whether a message of a type that we do not know seems to tell a balance."""
+    kind = (envelope.kind or "").lower()
+    return "balance" in kind or b'"balance"' in bytes(envelope.body)
+
+
 def _refusal(envelope: wire.Envelope) -> str | None:
     """Return the text of a message that looks like an error, else None.
 
@@ -320,7 +328,8 @@ def _refusal(envelope: wire.Envelope) -> str | None:
             return text_in(envelope.message if value is True else value)
     body = wire.text_or_json(envelope.body)
     if envelope.kind in {"error", "errors"}:
-        return text_in(envelope.message) if envelope.message else body
+        told = body if body != "null" else "an error without a text"
+        return text_in(envelope.message) if envelope.message else told
     for text in (text_in(envelope.message) if envelope.message else "", body):
         if envelope.kind in {None, "subscribe", "message"} and refuses(text):
             return text
