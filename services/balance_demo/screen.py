@@ -26,6 +26,14 @@ INCIDENTS_MAX = 2
 PART_MIN = 8
 """Least columns for a venue's part of a holding."""
 
+_VENUE_COLUMNS = {
+    "venue": 8,
+    "state": 11,
+    "for": 3,
+    "confirmed": 9,
+    "events": 6,
+    "late": 4,
+}
 _MINUTE_S, _HOUR_S = 60, 3600
 _STYLES = {
     "live": "green",
@@ -85,7 +93,9 @@ def render(scene: Scene, width: int, height: int) -> RenderableType:
         more = [Text(f"... and {hidden + 1} more assets, at fewer venues", "dim")]
         scene = replace(scene, holdings=scene.holdings[: max(0, room - 1)])
     table = holdings(scene, width)
-    return Group(_title(scene), _venues(scene), Text(), table, *more, Text(), *foot)
+    return Group(
+        _title(scene), _venues(scene, width), Text(), table, *more, Text(), *foot
+    )
 
 
 def line(scene: Scene) -> str:
@@ -155,17 +165,19 @@ def _part(amount: Decimal | None, room: int) -> str:
     return text if len(text) <= room else f"{text[: room - 1]}…"
 
 
-def _venues(scene: Scene) -> Table:
+def _venues(scene: Scene, width: int) -> Table:
     """Return the table of venues: how each is, what it told, and what REST says."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for name in ("venue", "state", "for", "confirmed"):
-        table.add_column(name, no_wrap=True)
-    for name in ("events", "late"):
-        table.add_column(name, no_wrap=True, justify="right")
-    table.add_column("against REST, or what is wrong", no_wrap=True, ratio=1)
+    for name, columns in _VENUE_COLUMNS.items():
+        right = name in {"events", "late"}
+        table.add_column(name, width=columns, justify="right" if right else "left")
+    table.add_column("against REST, or why", no_wrap=True)
+    room = width - sum(2 + columns for columns in _VENUE_COLUMNS.values()) - 2
     for one in scene.venues:
         status = one.status
         wrong = Text(status.reason if status else "", _STYLES.get(one.state, ""))
+        told = compared_with_rest(one) if one.state == "live" else wrong
+        told.truncate(room, overflow="ellipsis")
         table.add_row(
             one.name,
             state(one.state),
@@ -173,7 +185,7 @@ def _venues(scene: Scene) -> Table:
             age(scene.now, status.confirmed_at if status else None),
             str(one.told),
             str(one.late),
-            compared_with_rest(one) if one.state == "live" else wrong,
+            told,
         )
     return table
 

@@ -141,13 +141,17 @@ class Show:
             await one.traffic(http, stop=True)
 
     async def _traffic(self, http: aiohttp.ClientSession) -> None:
-        """Let every other venue trade, in turn: only at rest can polls be compared."""
+        """Let every other venue trade, in turn: only at rest can polls be compared.
+
+        A venue in trouble trades on, for `_heal` to stop.
+        """
         for turn in itertools.count():
-            for number, one in enumerate(self.world.stand_ins.values()):
-                busy = {"rate": self.plan.rate}
-                await one.traffic(
-                    http, **({"stop": True} if (turn + number) % 2 else busy)
-                )
+            troubled = {one.play.venue for one in self.incidents if not one.right_at}
+            for number, (name, one) in enumerate(self.world.stand_ins.items()):
+                if name not in troubled:
+                    rests = (turn + number) % 2
+                    asked = {"stop": True} if rests else {"rate": self.plan.rate}
+                    await one.traffic(http, **asked)
             await asyncio.sleep(WAVE_S)
 
     async def _read(self, registry: Registry) -> None:

@@ -69,9 +69,9 @@ def test_the_screen_tells_state_trouble_and_what_is_next(scene):
     """The reason of a state, the plays, the counts and the addresses are there."""
     text = "\n".join(drawn(scene, 140, 45))
     for part in (
-        "kraken    stale  6s   1m             30     0  sequence 53 came where 52 was due",
-        "ndax      live   1m   31s",
-        "events 120, 0 of them late; PostgreSQL rows 120; dead letters 0",
+        "kraken    stale        6s   1m             30     0  sequence 53 came where 52",
+        "ndax      live         1m   31s             0     0  -",
+        "events 30, 0 of them late; PostgreSQL rows 120; dead letters 0",
         "gap at kraken: played",
         "next   outage at bitfinex in 9s, verdict on the books at 01:30",
         "http://127.0.0.1:40003/metrics",
@@ -80,8 +80,9 @@ def test_the_screen_tells_state_trouble_and_what_is_next(scene):
 
 
 def test_a_narrow_screen_names_who_is_not_live(scene):
-    """Beside each asset, as there is no room for parts."""
+    """Beside each asset, as there is no room for parts; a long reason is cut."""
     lines = drawn(scene, 80, 24)
+    assert lines[2].endswith("sequence 53 came where 5…")
     assert next(line for line in lines if line.startswith("A01")).endswith("kraken")
 
 
