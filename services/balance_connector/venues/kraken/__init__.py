@@ -1,8 +1,9 @@
 """Kraken spot: WebSocket v2 ``balances`` and REST ``Balance``.
 
-A balance comes in by ``wire.py`` (what a frame says), ``stream.py`` or ``poll.py``
-(what it means), ``assets.py`` and ``wallets.py`` (what its names are in our words);
-``auth.py`` signs requests and ``refusals.py`` knows the venue's error texts.
+A balance comes in by ``wire.py`` (what a frame says), ``stream.py``, ``poll.py`` or
+``history.py`` (what it means), ``ledger.py`` (what it makes of each wallet),
+``assets.py`` and ``wallets.py`` (what its names are in our words); ``names.py`` asks for
+the names, ``auth.py`` signs requests and ``refusals.py`` knows the error texts.
 """
 
 from balance_connector.books import Pocket

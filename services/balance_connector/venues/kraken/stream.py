@@ -2,12 +2,10 @@
 
 Theory of operation. One object serves one connection, on which ``balances`` stands
 alone, so that its ``sequence`` must grow by one with each frame. The picture (sequence
-1) tells every wallet; each update is one ledger entry. An update's own ``balance`` may
-mean the wallet or the whole asset, the documentation and the ledger exports disagree.
-So both are predicted from the picture and the entries since, and the figure says itself
-which it is: `balance_scope`. Where it is neither, or a number is missing, the balances
-are in doubt and a new connection with a new picture is demanded; the venue has no
-replay and refuses a second subscription.
+1) tells every wallet; each update is one ledger entry, whose figure is compared with
+what was predicted (``ledger.py``). Where it fits nothing, or a number is missing, the
+balances are in doubt and a new connection with a new picture is demanded; the venue has
+no replay and refuses a second subscription.
 
 With ``users: all`` there is no picture: nothing can be predicted, so the scope stays
 unknown, and the first number is taken as it comes.
@@ -16,14 +14,12 @@ Source: docs, WebSocket v2 "Balances", "Status", "Heartbeat", "Ping"; guide "Web
 authentication".
 """
 
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from decimal import Decimal
 
 import msgspec
 
-from balance_connector.books import Books, Observed, Pocket, Told
-from balance_connector.rows import NAMELESS, BadRow, invalid_of, time_of
+from balance_connector.books import Books, Observed, Told
+from balance_connector.rows import NAMELESS, BadRow, invalid_of
 from balance_connector.venue import (
     Credentials,
     Health,
@@ -34,22 +30,11 @@ from balance_connector.venue import (
     Step,
 )
 from balance_connector.venues.kraken import wire
-from balance_connector.venues.kraken.assets import AssetNames
 from balance_connector.venues.kraken.auth import private_call
-from balance_connector.venues.kraken.observing import (
-    movement_of,
-    pictured,
-    total_of,
-)
+from balance_connector.venues.kraken.ledger import AccountLedger
 from balance_connector.venues.kraken.options import KrakenOptions
 from balance_connector.venues.kraken.refusals import meaning, result_of
-from balance_connector.venues.kraken.wallets import (
-    UNNAMED,
-    Wallet,
-    is_known,
-    wallet_of,
-)
-from balance_schemas.decimals import ZERO, AmountUnfitError, add, plain, subtract
+from balance_schemas.decimals import AmountUnfitError
 from balance_schemas.records import BalanceEvent
 from balance_shared.errors import (
     FrameInvalid,
@@ -61,7 +46,6 @@ from balance_shared.errors import (
 
 _TOKEN_PERMISSION = "WebSocket interface - On"  # noqa: S105
 _CHANNEL_PERMISSION = "Query Funds"
-_LEDGER_IDS_MAX = 20_000
 _PING_INTERVAL = timedelta(seconds=2)
 
 _SYSTEM_WORDS = frozenset({"online", "maintenance", "cancel_only", "post_only"})
@@ -72,14 +56,6 @@ _ALIVE = Step(keep=False)
 
 class _Token(msgspec.Struct):
     token: str
-
-
-@dataclass(slots=True)
-class _Asset:
-    """What one user holds of one asset: by wallet, and the total as last known."""
-
-    total: Decimal = ZERO
-    wallets: dict[Wallet, Decimal] = field(default_factory=dict)
 
 
 class KrakenStream:
@@ -96,13 +72,9 @@ class KrakenStream:
         self._options = options
         self._books = books
         self._tolerated = tolerated
-        self._names = AssetNames(options.aliases)
-        self._assets: dict[tuple[str, str], _Asset] = {}
-        self._pockets: dict[tuple[str, str, Wallet, str | None], Pocket] = {}
-        self._unreadable: frozenset[tuple[str, str]] = frozenset()
+        self._ledger = AccountLedger(options)
         self._bad_names: frozenset[str] = frozenset()
         self._pictured = 0
-        self._ledger_ids: dict[str, int] = {}
         self._frames = 0
         self._pinged_at: datetime | None = None
         self.sequence: int | None = None
@@ -187,7 +159,8 @@ class KrakenStream:
             known = hash(bytes(envelope.data)) == self._pictured
         else:
             known = all(
-                isinstance(row, wire.Read) and self._was_told(row.row) for row in rows
+                isinstance(row, wire.Read) and self._ledger.was_told(row.row)
+                for row in rows
             )
         if not known:
             raise PictureNeeded(
@@ -196,9 +169,6 @@ class KrakenStream:
                 "new",
             )
         return _DUPLICATE
-
-    def _was_told(self, row: wire.UpdateRow) -> bool:
-        return row.ledger_id is None or _fact(row) in self._ledger_ids
 
     def _follow(self, sequence: int | None) -> None:
         """Check the number of an update against the one before."""
@@ -210,8 +180,7 @@ class KrakenStream:
         self.sequence = sequence
 
     def _picture(self, rows: list[wire.Read | BadRow], told: Told) -> Step:
-        self._assets.clear()
-        self._ledger_ids.clear()
+        self._ledger.clear()
         observed: list[Observed] = []
         notes: list[Note] = []
         bad: list[BadRow] = []
@@ -221,7 +190,7 @@ class KrakenStream:
                 bad.append(row)
                 continue
             try:
-                observed += self._picture_row(row, notes, seen)
+                observed += self._ledger.picture_row(row, notes, seen)
             except ValueError as error:
                 bad.append(BadRow("", row.row.asset, str(error)))
         self.synced = True
@@ -235,7 +204,7 @@ class KrakenStream:
         told: Told,
     ) -> Step:
         clashes = self._books.clashes
-        spared = self._spared(bad)
+        spared = self._ledger.spared(bad)
         events = self._books.picture(observed, told, spared=spared)
         invalid = invalid_of(bad)
         demand = None
@@ -261,49 +230,6 @@ class KrakenStream:
         if self.health.state is not State.MAINTENANCE:
             self.health = health
 
-    def _spared(self, bad: list[BadRow]) -> frozenset[tuple[str, str]] | None:
-        """Return whose balances are not known; None if that cannot be told."""
-        if any(row.asset is None for row in bad):
-            return None
-        codes = {(row.user, row.asset) for row in bad if row.asset is not None}
-        named = {(user, self._names.display(code)) for user, code in codes}
-        self._unreadable = frozenset(codes | named)
-        return self._unreadable
-
-    def _picture_row(
-        self, read: wire.Read, notes: list[Note], seen: set[str]
-    ) -> list[Observed]:
-        """Return what a row tells of each wallet.
-
-        Raises:
-            ValueError: the asset or a wallet is told twice, or the sum does not fit.
-        """
-        row: wire.PictureRow = read.row
-        wallets = {wallet_of(told.type, told.id) for told in row.wallets or ()}
-        if row.asset in seen or len(wallets) < len(row.wallets or ()):
-            raise ValueError("a wallet is told twice")
-        total = total_of(row.wallets or ())
-        seen.add(row.asset)
-        attributes = dict(read.extras)
-        if not row.wallets:
-            self._assets["", row.asset] = _Asset(row.balance, {UNNAMED: row.balance})
-            pocket = self._pocket("", row.asset, UNNAMED, row.asset_class)
-            return [pictured(pocket, row.balance, attributes, scope="account")]
-        if total != row.balance:
-            attributes["account_balance"] = f"{row.balance:f}"
-            notes.append(Note.PICTURE_DIFFERENCE)
-        asset = self._assets["", row.asset] = _Asset(row.balance)
-        observed = []
-        of_wallets = read.of_wallets or ({},) * len(row.wallets)
-        for told, extras in zip(row.wallets, of_wallets, strict=True):
-            wallet = wallet_of(told.type, told.id) or UNNAMED
-            if not is_known(wallet) and wallet != UNNAMED:
-                notes.append(Note.UNKNOWN_WORD)
-            asset.wallets[wallet] = told.balance
-            pocket = self._pocket("", row.asset, wallet, row.asset_class)
-            observed.append(pictured(pocket, told.balance, attributes | extras))
-        return observed
-
     def _updates(self, rows: list[wire.Read | BadRow], told: Told) -> Step:
         events: list[BalanceEvent] = []
         bad: list[BadRow] = []
@@ -315,10 +241,10 @@ class KrakenStream:
                 bad.append(row)
                 continue
             try:
-                observed = self._update(row, notes)
+                observed = self._ledger.update(row, notes)
                 if observed is not None:
                     events.append(self._books.update(observed, told, position))
-                    self._doubt_scope(row.row, observed)
+                    self._ledger.doubt_scope(row.row, observed)
             except (AmountUnfitError, FrameInvalid) as error:
                 bad.append(BadRow(row.row.user or "", row.row.asset, str(error)))
             except PictureNeeded as error:
@@ -334,101 +260,6 @@ class KrakenStream:
     def _is_degraded_by(self, invalid: FrameInvalid) -> bool:
         """Whether the picture could not tell the same balances either."""
         return invalid.names <= self._bad_names - {NAMELESS}
-
-    def _update(self, read: wire.Read, notes: list[Note]) -> Observed | None:
-        """Return what an entry says of its wallet; None if it was told before."""
-        row: wire.UpdateRow = read.row
-        if self._repeats(row):
-            notes.append(Note.DUPLICATE)
-            return None
-        user = row.user or ""
-        delta = subtract(row.amount, row.fee or ZERO)
-        asset = self._assets.setdefault((user, row.asset), _Asset())
-        wallet = wallet_of(row.wallet_type, row.wallet_id) or _only_wallet(row, asset)
-        if not is_known(wallet) and wallet != UNNAMED:
-            notes.append(Note.UNKNOWN_WORD)
-        balance, scope = self._establish(asset, wallet, delta, row)
-        asset.total = add(asset.total, delta)
-        asset.wallets[wallet] = balance
-        occurred_at = time_of(row.timestamp)
-        return Observed(
-            self._pocket(user, row.asset, wallet, row.asset_class),
-            balance,
-            delta=delta,
-            reported=row.balance,
-            scope=scope,
-            venue_id=row.ledger_id,
-            venue_time=occurred_at,
-            movements=(movement_of(row, delta, occurred_at),),
-            attributes=read.extras,
-        )
-
-    def _repeats(self, row: wire.UpdateRow) -> bool:
-        """Note the entry; whether it was told before on this connection.
-
-        Raises:
-            PictureNeeded: it was, with other figures.
-        """
-        if row.ledger_id is None:
-            return False
-        fact, content = _fact(row), hash(msgspec.structs.astuple(row))
-        before = self._ledger_ids.get(fact)
-        self._ledger_ids[fact] = content
-        if len(self._ledger_ids) > _LEDGER_IDS_MAX:
-            del self._ledger_ids[next(iter(self._ledger_ids))]
-        if before not in {None, content}:
-            raise PictureNeeded(
-                "ledger_entry_changed",
-                f"ledger entry {row.ledger_id} was told again with other content",
-            )
-        return before is not None
-
-    def _establish(
-        self, asset: _Asset, wallet: Wallet, delta: Decimal, row: wire.UpdateRow
-    ) -> tuple[Decimal, str]:
-        """Return the wallet's balance after the entry, and what its figure covers."""
-        previous = asset.wallets.get(wallet)
-        expected = row.balance if previous is None else add(previous, delta)
-        if not self._has_base(row):
-            return expected, "unknown"
-        if row.balance == add(previous or ZERO, delta):
-            return row.balance, "wallet"
-        if row.balance == add(asset.total, delta):
-            return add(previous or ZERO, delta), "account"
-        return expected, "unknown"
-
-    def _has_base(self, row: wire.UpdateRow) -> bool:
-        """Whether the picture told what this asset's wallets held."""
-        return (
-            not self._options.users_all
-            and (row.user or "", row.asset) not in self._unreadable
-        )
-
-    def _doubt_scope(self, row: wire.UpdateRow, observed: Observed) -> None:
-        """Ask for a new picture where a figure fits nothing that we know."""
-        if observed.scope == "unknown" and self._has_base(row):
-            raise PictureNeeded(
-                "scope_unknown",
-                f"entry {row.ledger_id}: the figure {plain(row.balance)} {row.asset} "
-                f"is neither the wallet's nor the account's balance "
-                f"(expected {plain(observed.balance)})",
-            )
-
-    def _pocket(
-        self, user: str, code: str, wallet: Wallet, asset_class: str | None
-    ) -> Pocket:
-        key = user, code, wallet, asset_class
-        pocket = self._pockets.get(key)
-        if pocket is None:
-            pocket = self._pockets[key] = Pocket(
-                user,
-                wallet.wallet,
-                wallet.wallet_id,
-                self._names.display(code),
-                code,
-                asset_class or "currency",
-            )
-        return pocket
 
     def _other(self, envelope: wire.Envelope, received_at: datetime) -> Step:
         """Take in a frame that carries no balances."""
@@ -479,21 +310,3 @@ def _token(answer: Response, now: datetime) -> str:
         raise VenueUnavailable(
             "Kraken: the answer to GetWebSocketsToken has no token"
         ) from None
-
-
-def _fact(row: wire.UpdateRow) -> str:
-    return f"{row.user or ''}|{row.ledger_id}"
-
-
-def _only_wallet(row: wire.UpdateRow, asset: _Asset) -> Wallet:
-    """Return the wallet of an entry that names none.
-
-    Raises:
-        FrameInvalid: the asset has several.
-    """
-    if len(asset.wallets) > 1:
-        raise FrameInvalid(
-            "wallet_unknown",
-            f"entry {row.ledger_id} names no wallet and {row.asset} has several",
-        )
-    return next(iter(asset.wallets), UNNAMED)

@@ -1,0 +1,235 @@
+"""What the picture and the entries since say of each wallet.
+
+An entry's own ``balance`` may mean the wallet or the whole asset: both are predicted,
+and the figure says itself which it is. Source: docs, WebSocket v2 "Balances".
+"""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+import msgspec
+
+from balance_connector.books import Observed, Pocket
+from balance_connector.rows import BadRow, time_of
+from balance_connector.venue import Note
+from balance_connector.venues.kraken import wire
+from balance_connector.venues.kraken.assets import AssetNames
+from balance_connector.venues.kraken.observing import (
+    movement_of,
+    pictured,
+    total_of,
+)
+from balance_connector.venues.kraken.options import KrakenOptions
+from balance_connector.venues.kraken.wallets import (
+    UNNAMED,
+    Wallet,
+    is_known,
+    wallet_of,
+)
+from balance_schemas.decimals import ZERO, add, plain, subtract
+from balance_shared.errors import FrameInvalid, PictureNeeded
+
+_LEDGER_IDS_MAX = 20_000
+
+
+@dataclass(slots=True)
+class _Asset:
+    """What one user holds of one asset: by wallet, and the total as last known."""
+
+    total: Decimal = ZERO
+    wallets: dict[Wallet, Decimal] = field(default_factory=dict)
+
+
+class AccountLedger:
+    """The wallets of one connection's account, and the entries told.
+
+    Args:
+        options: aliases, and whether all users are told (then there is no picture).
+    """
+
+    def __init__(self, options: KrakenOptions) -> None:
+        self._options = options
+        self._names = AssetNames(options.aliases)
+        self._assets: dict[tuple[str, str], _Asset] = {}
+        self._pockets: dict[tuple[str, str, Wallet, str | None], Pocket] = {}
+        self._unreadable: frozenset[tuple[str, str]] = frozenset()
+        self._ledger_ids: dict[str, int] = {}
+
+    def clear(self) -> None:
+        """Forget all, before a picture."""
+        self._assets.clear()
+        self._ledger_ids.clear()
+
+    def picture_row(
+        self, read: wire.Read, notes: list[Note], seen: set[str]
+    ) -> list[Observed]:
+        """Return what a row tells of each wallet.
+
+        Raises:
+            ValueError: the asset or a wallet is told twice, or the sum does not fit.
+        """
+        row: wire.PictureRow = read.row
+        wallets = {wallet_of(told.type, told.id) for told in row.wallets or ()}
+        if row.asset in seen or len(wallets) < len(row.wallets or ()):
+            raise ValueError("a wallet is told twice")
+        total = total_of(row.wallets or ())
+        seen.add(row.asset)
+        attributes = dict(read.extras)
+        if not row.wallets:
+            self._assets["", row.asset] = _Asset(row.balance, {UNNAMED: row.balance})
+            pocket = self._pocket("", row.asset, UNNAMED, row.asset_class)
+            return [pictured(pocket, row.balance, attributes, scope="account")]
+        if total != row.balance:
+            attributes["account_balance"] = f"{row.balance:f}"
+            notes.append(Note.PICTURE_DIFFERENCE)
+        asset = self._assets["", row.asset] = _Asset(row.balance)
+        observed = []
+        of_wallets = read.of_wallets or ({},) * len(row.wallets)
+        for told, extras in zip(row.wallets, of_wallets, strict=True):
+            wallet = wallet_of(told.type, told.id) or UNNAMED
+            if not is_known(wallet) and wallet != UNNAMED:
+                notes.append(Note.UNKNOWN_WORD)
+            asset.wallets[wallet] = told.balance
+            pocket = self._pocket("", row.asset, wallet, row.asset_class)
+            observed.append(pictured(pocket, told.balance, attributes | extras))
+        return observed
+
+    def update(self, read: wire.Read, notes: list[Note]) -> Observed | None:
+        """Return what an entry says of its wallet; None if it was told before.
+
+        Raises:
+            FrameInvalid: it names no wallet and the asset has several.
+            AmountUnfitError: a balance after it does not fit.
+            PictureNeeded: it was told before with other figures.
+        """
+        row: wire.UpdateRow = read.row
+        if self._repeats(row):
+            notes.append(Note.DUPLICATE)
+            return None
+        user = row.user or ""
+        delta = subtract(row.amount, row.fee or ZERO)
+        asset = self._assets.setdefault((user, row.asset), _Asset())
+        wallet = wallet_of(row.wallet_type, row.wallet_id) or _only_wallet(row, asset)
+        if not is_known(wallet) and wallet != UNNAMED:
+            notes.append(Note.UNKNOWN_WORD)
+        balance, scope = self._establish(asset, wallet, delta, row)
+        asset.total = add(asset.total, delta)
+        asset.wallets[wallet] = balance
+        occurred_at = time_of(row.timestamp)
+        return Observed(
+            self._pocket(user, row.asset, wallet, row.asset_class),
+            balance,
+            delta=delta,
+            reported=row.balance,
+            scope=scope,
+            venue_id=row.ledger_id,
+            venue_time=occurred_at,
+            movements=(movement_of(row, delta, occurred_at),),
+            attributes=read.extras,
+        )
+
+    def _repeats(self, row: wire.UpdateRow) -> bool:
+        """Note the entry; whether it was told before on this connection.
+
+        Raises:
+            PictureNeeded: it was, with other figures.
+        """
+        if row.ledger_id is None:
+            return False
+        fact, content = _fact(row), hash(msgspec.structs.astuple(row))
+        before = self._ledger_ids.get(fact)
+        self._ledger_ids[fact] = content
+        if len(self._ledger_ids) > _LEDGER_IDS_MAX:
+            del self._ledger_ids[next(iter(self._ledger_ids))]
+        if before not in {None, content}:
+            raise PictureNeeded(
+                "ledger_entry_changed",
+                f"ledger entry {row.ledger_id} was told again with other content",
+            )
+        return before is not None
+
+    def _establish(
+        self, asset: _Asset, wallet: Wallet, delta: Decimal, row: wire.UpdateRow
+    ) -> tuple[Decimal, str]:
+        """Return the wallet's balance after the entry, and what its figure covers."""
+        previous = asset.wallets.get(wallet)
+        expected = row.balance if previous is None else add(previous, delta)
+        if not self._has_base(row):
+            return expected, "unknown"
+        if row.balance == add(previous or ZERO, delta):
+            return row.balance, "wallet"
+        if row.balance == add(asset.total, delta):
+            return add(previous or ZERO, delta), "account"
+        return expected, "unknown"
+
+    def _has_base(self, row: wire.UpdateRow) -> bool:
+        """Whether the picture told what this asset's wallets held."""
+        return (
+            not self._options.users_all
+            and (row.user or "", row.asset) not in self._unreadable
+        )
+
+    def doubt_scope(self, row: wire.UpdateRow, observed: Observed) -> None:
+        """Ask for a new picture where a figure fits nothing that we know.
+
+        Raises:
+            PictureNeeded: so it is.
+        """
+        if observed.scope == "unknown" and self._has_base(row):
+            raise PictureNeeded(
+                "scope_unknown",
+                f"entry {row.ledger_id}: the figure {plain(row.balance)} {row.asset} "
+                f"is neither the wallet's nor the account's balance "
+                f"(expected {plain(observed.balance)})",
+            )
+
+    def was_told(self, row: wire.UpdateRow) -> bool:
+        """Whether an entry was told before on this connection."""
+        return row.ledger_id is None or _fact(row) in self._ledger_ids
+
+    def spared(self, bad: list[BadRow]) -> frozenset[tuple[str, str]] | None:
+        """Note the rows of a picture that cannot be read.
+
+        Returns:
+            Whose balances are not known; None if that cannot be told.
+        """
+        if any(row.asset is None for row in bad):
+            return None
+        codes = {(row.user, row.asset) for row in bad if row.asset is not None}
+        named = {(user, self._names.display(code)) for user, code in codes}
+        self._unreadable = frozenset(codes | named)
+        return self._unreadable
+
+    def _pocket(
+        self, user: str, code: str, wallet: Wallet, asset_class: str | None
+    ) -> Pocket:
+        key = user, code, wallet, asset_class
+        pocket = self._pockets.get(key)
+        if pocket is None:
+            pocket = self._pockets[key] = Pocket(
+                user,
+                wallet.wallet,
+                wallet.wallet_id,
+                self._names.display(code),
+                code,
+                asset_class or "currency",
+            )
+        return pocket
+
+
+def _fact(row: wire.UpdateRow) -> str:
+    return f"{row.user or ''}|{row.ledger_id}"
+
+
+def _only_wallet(row: wire.UpdateRow, asset: _Asset) -> Wallet:
+    """Return the wallet of an entry that names none.
+
+    Raises:
+        FrameInvalid: the asset has several.
+    """
+    if len(asset.wallets) > 1:
+        raise FrameInvalid(
+            "wallet_unknown",
+            f"entry {row.ledger_id} names no wallet and {row.asset} has several",
+        )
+    return next(iter(asset.wallets), UNNAMED)
