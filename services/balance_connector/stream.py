@@ -227,7 +227,7 @@ class StreamRunner:
             self._unreadable = frozenset()
             if self.dispute:
                 health = Health(State.DEGRADED, self.dispute)
-        if health is not self._board.health:
+        if health != self._board.health:
             self._board.set(*health)
 
 

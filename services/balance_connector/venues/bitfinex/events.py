@@ -40,14 +40,11 @@ def check_info(event: wire.Event) -> None:
 def flags_of(event: wire.Event) -> int:
     """Return the flags that are in force; as asked for if the event has none.
 
-    Raises:
-        VenueUnavailable: the configuration was not accepted.
+    A configuration that is not accepted leaves none: balances are told all the same,
+    without numbers, and the feed says so.
     """
     if event.text("status") != "OK":
-        raise VenueUnavailable(
-            f"Bitfinex: the flags {wire.FLAGS} were not accepted: "
-            f"{event.text('status')} {event.text('code')} {event.text('msg')}".strip()
-        )
+        return 0
     flags = event.number("flags")
     return wire.FLAGS if flags is None else flags & wire.FLAGS
 

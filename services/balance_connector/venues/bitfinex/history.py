@@ -2,11 +2,15 @@
 
 A page holds the newest lines first, 2500 at most. The next one ends where the last one
 began, in the same millisecond: lines come twice then, and are told apart by their ids.
-The stretch is complete with a page that brings nothing new.
+The stretch is complete with a page that brings nothing new. A deal and its fee are two
+lines of one millisecond: their ids, which grow, say which came first.
 
 Positions of a line (official Node and Python models): 0 id, 1 currency, 2 wallet, 3
 milliseconds, 5 amount, 6 balance, 8 description. The wallet may be null; then the
 description ends in `` on wallet exchange``.
+
+Where the venue does not answer for the names of its codes, those of the balances that
+changed serve: the lines belong to the same balances as the stream's.
 """
 
 import math
@@ -28,7 +32,7 @@ from balance_connector.venue import (
     Stretch,
 )
 from balance_connector.venues.bitfinex.auth import private_call
-from balance_connector.venues.bitfinex.names import AskedNames
+from balance_connector.venues.bitfinex.names import AskedNames, maps_told
 from balance_connector.venues.bitfinex.observing import pocket_of, time_of
 from balance_connector.venues.bitfinex.options import BitfinexOptions
 from balance_connector.venues.bitfinex.refusals import rows_of
@@ -66,7 +70,7 @@ class BitfinexHistory:
         self._credentials = credentials
         self._start_ms = math.floor(stretch.since.timestamp() * 1000)
         self._end_ms = math.ceil(stretch.until.timestamp() * 1000)
-        self._names = AskedNames(options.aliases)
+        self._names = AskedNames(options.aliases, maps_told(stretch.changed))
         self._named = False
         self._pending: list[Request] = []
         self._asked: Request | None = None
@@ -112,7 +116,7 @@ class BitfinexHistory:
         reason = self._turn(rows, lines, new)
         if reason:
             bad.insert(0, reason)
-        new.sort(key=lambda line: line.time_ms)
+        new.sort(key=lambda line: (line.time_ms, int(line.line_id)))
         words = sum(not is_known(line.word) for line in new)
         return Step(
             lines=[line.observed for line in new],

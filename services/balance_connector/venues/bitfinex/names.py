@@ -86,13 +86,14 @@ class AskedNames:
 
     Args:
         aliases: code → asset, set by the user.
+        maps: what serves until the venue has answered.
     """
 
-    def __init__(self, aliases: Mapping[str, str]) -> None:
+    def __init__(self, aliases: Mapping[str, str], maps: Maps | None = None) -> None:
         self._aliases = aliases
         self._due_at: datetime | None = None
         self._unmapped: set[str] = set()
-        self.table = AssetNames(aliases)
+        self.table = AssetNames(aliases, maps)
 
     def calls(self, now: datetime) -> list[Request]:
         """Return the call if it is due; often none."""

@@ -2,8 +2,8 @@
 
 A balance comes in by ``wire.py`` (what a frame says), ``stream.py``, ``poll.py`` or
 ``history.py`` (what it means), ``ledger.py`` (what it makes of each wallet),
-``assets.py`` and ``wallets.py`` (what its names are in our words); ``names.py`` asks for
-the names, ``auth.py`` signs requests and ``refusals.py`` knows the error texts.
+``assets.py`` and ``wallets.py`` (what its names are in our words). ``names.py`` asks
+for the names, ``auth.py`` signs requests and ``refusals.py`` knows the error texts.
 """
 
 from balance_connector.books import Pocket

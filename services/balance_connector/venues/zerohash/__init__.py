@@ -2,7 +2,8 @@
 
 An account comes in by ``wire.py`` (what a message or answer says), ``stream.py``,
 ``poll.py`` or ``history.py`` (what it means), ``accounts.py`` and ``observing.py``
-(what it is in our words); ``auth.py`` signs and ``refusals.py`` knows the error texts.
+(what it is in our words); ``runs.py`` knows which runs were told, ``auth.py`` signs and
+``refusals.py`` knows the error texts.
 The documentation of NDAX v3 (docs.ndax.in, not the exchange ndax.io) is a copy of Zero
 Hash's: what tells the two apart is in their rows.
 """

@@ -15,12 +15,18 @@ is told as ``backfill``, and a new picture is demanded, since nobody knows what 
 came in the wrong order. Run ids are no help: nothing says that they grow. A message
 that got lost is seen by the polls alone.
 
+A run that an earlier connection told, and that comes again after the picture, is in the
+picture. A run that comes before the picture may be in it or not: where the picture says
+what the last such run said, it is, and they are told as ``backfill``; else a new
+picture is demanded.
+
 Source: page "Balances" (private socket feed) of the Zero Hash and NDAX v3 docs;
 "Websocket FAQ" (pings; no replay); guide "Balances websocket" (non-zero accounts only).
 """
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from itertools import chain
 
 from balance_connector.books import Books, Observed, Told
 from balance_connector.rows import NAMELESS, BadRow, invalid_of
@@ -38,7 +44,6 @@ from balance_connector.venues.zerohash.accounts import (
     Accounts,
     Key,
     covers_of,
-    fact_id,
     is_known,
     key_of,
 )
@@ -46,9 +51,11 @@ from balance_connector.venues.zerohash.auth import signed_message
 from balance_connector.venues.zerohash.observing import pictured, updated
 from balance_connector.venues.zerohash.options import Dialect, ZeroHashOptions
 from balance_connector.venues.zerohash.refusals import meaning, refuses, text_in
+from balance_connector.venues.zerohash.runs import Runs
+from balance_schemas.decimals import ZERO
 from balance_shared.errors import FrameInvalid, PictureNeeded, VenueError
 
-_RUNS_MAX = 20_000
+_EARLY_MAX = 10_000
 _PING = {"messageType": "ping"}
 _BARE_PING = b'{"messageType":"ping"}'
 _PICTURE, _UPDATE = "initial-balance", "balance-updated"
@@ -79,8 +86,8 @@ class ZeroHashStream:
         self._references: dict[Key, str] = {}
         self._bad_names: frozenset[str] = frozenset()
         self._twice: set[Key] = set()
-        self._runs: dict[str, int] = {}
-        self._last: dict[Key, datetime] = {}
+        self._runs = Runs(books.account.key, books.recent)
+        self._early: list[tuple[wire.Update, Told]] = []
         self._pictured = 0
         self._frames = 0
         self.sequence: int | None = None
@@ -167,8 +174,35 @@ class ZeroHashStream:
             bad.append(_told_twice(key))
         self._pictured = content
         self._remember_references(observed)
+        early = self._early_lines(observed)
         self.synced = True
-        return self._picture_step(list(observed.values()), bad, unknown, told)
+        step = self._picture_step(list(observed.values()), bad, unknown, told)
+        lines = (self._books.backfill([row], at) for row, at in early)
+        return step._replace(events=chain(step.events, *lines))
+
+    def _early_lines(
+        self, observed: dict[Key, Observed]
+    ) -> list[tuple[Observed, Told]]:
+        """Return the runs that came before the picture, which is newer than they are.
+
+        Raises:
+            PictureNeeded: it says otherwise than the last of them, and may be older.
+        """
+        lines: dict[Key, list[tuple[Observed, Told]]] = {}
+        for update, told in self._early:
+            key = update.read.key
+            row = updated(self._accounts, update, self._references.get(key, ""))
+            self._runs.is_overtaken(row)
+            lines.setdefault(key, []).append((row, told))
+        for key, rows in lines.items():
+            pictured_as = observed[key].balance if key in observed else ZERO
+            if rows[-1][0].balance != pictured_as:
+                raise PictureNeeded(
+                    "no_picture",
+                    f"a run of {key[1]} {key[2]} came before the picture, which says "
+                    "otherwise",
+                )
+        return list(chain.from_iterable(lines.values()))
 
     def _remember_references(self, observed: dict[Key, Observed]) -> None:
         """Keep the accounts' numbers, of those that are empty now too."""
@@ -213,20 +247,22 @@ class ZeroHashStream:
         return frozenset((row.user, row.asset) for row in bad if row.asset)
 
     def _update(self, envelope: wire.Envelope, told: Told) -> Step:
-        if not self.synced:
-            raise PictureNeeded("no_picture", "an update came before the picture")
         update = wire.read_update(envelope.body)
         if isinstance(update, BadRow):
             return self._unreadable(update)
         key = update.read.key
         if key in self._twice:
             return self._unreadable(_told_twice(key))
-        if self._repeats(update):
-            return _DUPLICATE
         row = updated(self._accounts, update, self._references.get(key, ""))
+        if self._runs.repeats(update, row):
+            return _DUPLICATE
+        if not self.synced:
+            return self._before_picture(update, told)
+        if self._runs.is_pictured(update, row):
+            return _DUPLICATE
         if row.pocket.reference:
             self._references[key] = row.pocket.reference
-        if self._is_overtaken(key, row):
+        if self._runs.is_overtaken(row):
             demand = PictureNeeded(
                 "run_overtaken",
                 f"run {update.run_id or 'without an id'} of {key[1]} {key[2]} came "
@@ -241,49 +277,20 @@ class ZeroHashStream:
             notes.append(Note.UNKNOWN_WORD)
         return Step(events, notes=tuple(notes))
 
+    def _before_picture(self, update: wire.Update, told: Told) -> Step:
+        if len(self._early) >= _EARLY_MAX:
+            raise PictureNeeded(
+                "no_picture", f"{_EARLY_MAX} updates came before the picture"
+            )
+        self._early.append((update, told))
+        return Step()
+
     def _unreadable(self, row: BadRow) -> Step:
         """Doubt, unless the picture could not tell the same balance either."""
         invalid = invalid_of([row])
         if invalid is None or invalid.names <= self._bad_names - {NAMELESS}:
             return Step(invalid=invalid)
         return self._doubt(invalid, invalid=invalid)
-
-    def _repeats(self, update: wire.Update) -> bool:
-        """Note the run; whether it was told before on this connection.
-
-        Raises:
-            PictureNeeded: it was, with other figures.
-        """
-        if not update.run_id:
-            return False
-        key = update.read.key
-        pocket = self._accounts.pocket(key, "")
-        fact, content = f"{key[0]}|{fact_id(pocket, update.run_id)}", update.content
-        before = self._runs.get(fact)
-        self._runs[fact] = content
-        if len(self._runs) > _RUNS_MAX:
-            del self._runs[next(iter(self._runs))]
-        if before not in {None, content}:
-            raise PictureNeeded(
-                "run_changed",
-                f"run {update.run_id} of {key[1]} {key[2]} was told again with other "
-                "content",
-            )
-        return before is not None
-
-    def _is_overtaken(self, key: Key, row: Observed) -> bool:
-        """Note the time of a run; whether a newer one of its account was told.
-
-        Times are written with 6 or 9 digits: only microseconds can be compared.
-        """
-        time = row.venue_time
-        if time is None:
-            return False
-        last = self._last.get(key)
-        if last is not None and time < last:
-            return True
-        self._last[key] = time
-        return False
 
     def _other(self, envelope: wire.Envelope) -> Step:
         """Take in a message that carries no balances."""
