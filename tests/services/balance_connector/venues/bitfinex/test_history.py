@@ -96,14 +96,14 @@ def test_wallet_may_stand_in_the_description():
 
 
 def test_complete_when_a_page_brings_nothing_new():
-    """The next page ends where this one began, and its lines are told once."""
+    """The next page ends where this one began; lines come once, by time and id."""
     asked = asking()
     asked.request(1, NOW)
     first = receive(asked, line(3), line(2, NOW_MS - 5), line(1, NOW_MS - 5))
     second = json.loads(asked.request(2, NOW).body)
     again = receive(asked, line(2, NOW_MS - 5), line(1, NOW_MS - 5))
 
-    assert ["2", "1", "3"] == [each.venue_id for each in first.lines]
+    assert ["1", "2", "3"] == [each.venue_id for each in first.lines]
     assert NOW_MS - 5 == second["end"]
     assert [] == list(again.lines)
     assert asked.request(3, NOW) is None

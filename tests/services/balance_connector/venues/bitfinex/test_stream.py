@@ -140,11 +140,15 @@ class TestOpening:
         assert step.demand.maintenance
 
     @pytest.mark.parametrize("status", ["FAILED", "FAIL", "ok", ""])
-    def test_configuration_that_fails_backs_off(self, status):
-        """Without numbers a lost frame would not be seen."""
-        assert isinstance(
-            fresh().receive(conf(BOTH, status), NOW).demand, VenueUnavailable
-        )
+    def test_configuration_that_fails_is_degraded(self, status):
+        """Balances are told without numbers, and that a lost one would not be seen."""
+        stream = fresh()
+        assert stream.receive(conf(BOTH, status), NOW).demand is None
+        stream.receive(seed("ws_auth"), NOW)
+        list(stream.receive(ws([BTC], None), NOW).events)
+
+        assert State.DEGRADED is stream.health.state
+        assert "numbers no frames" in stream.health.reason
 
     @pytest.mark.parametrize("status", ["FAIL", "FAILED", "DENIED", "", None])
     @pytest.mark.parametrize(
