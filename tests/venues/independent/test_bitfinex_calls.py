@@ -270,3 +270,26 @@ def test_nonces_survive_a_busy_key():
         assert not seen.venue.faults
 
     run_virtually(scenario())
+
+
+@pytest.mark.parametrize("code", [10000, 10001, "10020", None])
+def test_refused_calculations(code):
+    """An error after the picture is about questions: they end, the balances go on."""
+
+    async def scenario():
+        seen = Desk(venue())
+        async with seen.open():
+            await seen.until(lambda: seen.venue.asked)
+            seen.venue.last.say(
+                {"event": "error", "code": code, "msg": "calc: invalid"}
+            )
+            await seen.rest(1)
+            asked = len(seen.venue.asked)
+            seen.venue.change(*BTC, "4")
+            await seen.rest(60)
+            assert asked == len(seen.venue.asked)
+            assert ["connecting", "syncing", "live"] == seen.states()
+            assert "4" == seen.books()["spot/exchange BTC"]
+            assert ["calc_refused"] == [letter.reason for letter in seen.letters()]
+
+    run_virtually(scenario())

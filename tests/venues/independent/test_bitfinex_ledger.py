@@ -227,3 +227,24 @@ def test_names_that_only_some_calls_were_told(answers):
             assert {"Newcoin"} == {event.asset for event in seen.events("backfill")}
 
     run_virtually(scenario())
+
+
+def test_a_restart_repeats_nothing():
+    """A new process tells what happened while it was away, not what was told before."""
+
+    async def scenario():
+        seen = Desk(venue(), bitfinex_calc=False)
+        async with seen.open():
+            await seen.rest(60)
+            seen.venue.change(*BTC, "1.6")
+            seen.venue.book(1, *BTC, "0.1")
+            await seen.until(lambda: seen.events("update"))
+        seen.venue.wallets[BTC] = "1.7"
+        seen.venue.book(2, *BTC, "0.1")
+        async with seen.open():
+            await seen.until(lambda: seen.events("backfill"))
+            await seen.rest(30)
+            assert [("BTC", "1.7", "0.1", "2")] == late(seen)
+        assert not seen.venue.faults
+
+    run_virtually(scenario())

@@ -96,3 +96,30 @@ def test_rubbish_before_the_picture(rubbish):
         assert not seen.venue.faults
 
     run_virtually(scenario())
+
+
+def test_a_row_that_stays_unreadable():
+    """Degraded and named, no storm; its balance stays, the others go on."""
+
+    async def scenario():
+        seen = desk()
+        async with seen.open():
+            seen.venue.wallets[BTC] = "0.1234567890123456789"
+            seen.venue.last.close(1012)
+            await seen.until_state("degraded")
+            assert "BTC" in seen.reason
+            seen.venue.change(*ETH, "3")
+            await seen.rest(240)
+            assert "degraded" == seen.state
+            assert {
+                "spot/exchange BTC": "1.5",
+                "margin/margin ETH": "3",
+            } == seen.books()
+            assert not seen.events("absent")
+            assert len(seen.venue.connections) <= 4
+            seen.venue.wallets[BTC] = "0.125"
+            await seen.until_state("live", 400)
+            assert "0.125" == seen.books()["spot/exchange BTC"]
+        assert not seen.venue.faults
+
+    run_virtually(scenario())
