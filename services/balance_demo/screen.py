@@ -251,15 +251,12 @@ def _balances(scene: Scene) -> int:
 
 def _told(scene: Scene) -> str:
     """Return the counts in one line."""
-    told, late = (sum(counts) for counts in zip(*_counts(scene), strict=True))
+    told = sum(one.told for one in scene.venues)
+    late = sum(one.late for one in scene.venues)
     return (
         f"events {told}, {late} of them late; PostgreSQL rows {scene.rows}; "
         f"dead letters {scene.dead_letters}"
     )
-
-
-def _counts(scene: Scene) -> list[tuple[int, int]]:
-    return [(0, 0), *((one.told, one.late) for one in scene.venues)]
 
 
 def _clock(seconds: float) -> str:

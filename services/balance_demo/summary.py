@@ -4,7 +4,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from rich.box import SIMPLE
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -72,14 +71,14 @@ class Summary:
 
 def render(summary: Summary) -> RenderableType:
     """Return the summary: a table, the differences if any, and the verdict."""
-    table = Table(title="Summary", title_style="bold", title_justify="left", box=SIMPLE)
-    for name in ("venue", "balances", "events", "late", "in PostgreSQL"):
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for name in ("venue", "balances", "events", "late", "stored"):
         table.add_column(name, justify="left" if name == "venue" else "right")
     table.add_column("against REST")
-    table.add_column("against the truth")
+    table.add_column("truth")
     for venue in summary.venues:
         table.add_row(*_cells(summary, venue))
-    parts: list[RenderableType] = [table]
+    parts: list[RenderableType] = [Text(), table, Text()]
     if summary.differences:
         parts += [_differences(summary.differences), Text()]
     parts += [
