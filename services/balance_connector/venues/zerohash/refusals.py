@@ -66,9 +66,10 @@ def meaning(name: str, text: str) -> VenueError:
     return VenueUnavailable(said, retry_after_s=wait_s, maintenance=maintenance)
 
 
-def _refused(said: str) -> VenueRefused:
-    hint = f": {_PERMISSION}" if _DENIED.search(said) else ""
-    return VenueRefused(f"{said}{hint}")
+def _refused(said: str, question: str = "") -> VenueRefused:
+    if not _DENIED.search(said):
+        return VenueRefused(said)
+    return VenueRefused(": ".join(filter(None, (said, _PERMISSION, question))))
 
 
 class _Errors(msgspec.Struct):
@@ -109,7 +110,7 @@ def check(response: Response, name: str) -> None:
     if status == _CLOSED:
         raise VenueUnavailable(f"{name}: {text}", maintenance=True)
     if status in {_UNAUTHORIZED, _FORBIDDEN} and not _TIME.search(text):
-        raise _refused(f"{name}: {text}")
+        raise _refused(f"{name}: {text}", _ALLOW_LIST if status == _FORBIDDEN else "")
     raise meaning(name, text)
 
 
