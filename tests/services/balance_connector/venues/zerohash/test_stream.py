@@ -501,10 +501,16 @@ class TestUpdates:
     """Runs."""
 
     def test_update_before_the_picture(self):
-        """It has nothing to stand on."""
-        step = connection().receive(update(), NOW)
-
-        assert ("no_picture", []) == (step.demand.reason, list(step.events))
+        """It is told late if the picture says the same, else both are in doubt."""
+        found = []
+        for balance in ("1.00", "1.01"):
+            stream = connection()
+            early = stream.receive(update(), NOW)
+            step = stream.receive(picture(row(balance=balance)), NOW)
+            reason = step.demand and step.demand.reason
+            found.append((reason, [event.kind for event in step.events]))
+            assert (None, []) == (early.demand, list(early.events))
+        assert [(None, ["snapshot", "backfill"]), ("no_picture", [])] == found
 
     def test_delta_is_the_sum_of_changes(self):
         """Both legs of a withdrawal leave the balance, and are a real event."""
@@ -670,7 +676,7 @@ class TestUpdates:
 
     def test_memory_of_runs_is_bounded(self, monkeypatch):
         """The oldest are forgotten."""
-        name = "balance_connector.venues.zerohash.stream._RUNS_MAX"
+        name = "balance_connector.venues.zerohash.runs.RUNS_MAX"
         monkeypatch.setattr(name, 2)
         stream = live()
         steps = [stream.receive(update(run_id=r, at=None), NOW) for r in (1, 2, 3, 1)]
@@ -773,4 +779,5 @@ def test_pocket_is_complete():
 
 def test_demands_are_of_the_known_kinds():
     """What a protocol demands is classified by one function."""
-    assert isinstance(connection().receive(update(), NOW).demand, PictureNeeded)
+    step = live(row()).receive(picture(row(balance="2")), NOW)
+    assert isinstance(step.demand, PictureNeeded)
