@@ -21,6 +21,7 @@ from balance_connector.venue import State
 from balance_schemas.decimals import plain
 from balance_schemas.records import Difference, Reconciliation
 from balance_schemas.topics import RECONCILIATIONS
+from balance_shared import telemetry
 from balance_shared.errors import PictureNeeded
 from balance_shared.kafka import outgoing
 
@@ -130,6 +131,8 @@ class StreamWitness:
             checked=len(found.agreed) + len(found.confirmed),
             differences=found.differences,
         )
+        names = account.venue, account.alias, found.verdict
+        telemetry.RECONCILIATIONS.labels(*names).inc()
         time_ms = int(self._clock.now().timestamp() * 1000)
         entry = outgoing(RECONCILIATIONS, account.key, record, time_ms)
         self._polls.outbox.put(Entry([entry], self._clock.monotonic()))

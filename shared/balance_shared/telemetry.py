@@ -50,6 +50,11 @@ RECONNECTS = Counter(
 SEQUENCE_GAPS = Counter(
     "balancebus_sequence_gaps_total", "Gaps in the venue's numbering.", _FEED
 )
+RECONCILIATIONS = Counter(
+    "balancebus_reconciliations_total",
+    "Comparisons of stream and polls, by verdict.",
+    ("venue", "account", "verdict"),
+)
 ASSET_CLASHES = Counter(
     "balancebus_asset_clashes_total",
     "Balances that kept the venue's code because their key was taken.",

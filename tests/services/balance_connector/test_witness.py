@@ -9,6 +9,7 @@ from balance_connector.venue import Response
 from balance_connector.witness import SETTLE_S, StreamWitness
 from balance_schemas.records import Reconciliation
 from balance_schemas.topics import RECONCILIATIONS
+from balance_shared.telemetry import RECONCILIATIONS as RECONCILIATIONS_MADE
 from balance_shared.testing import ScriptedSocket
 
 HTML = Response(200, b"<html>no names</html>")
@@ -52,8 +53,11 @@ class WitnessBench(Bench):
 
 async def test_agreement_confirms_as_of_the_request():
     """The balances were right when the question was asked, not when it was settled."""
+    counter = RECONCILIATIONS_MADE.labels("kraken", "main", "consistent")
+    before = counter._value.get()
     bench = WitnessBench(balance("5"))
     await bench.play(6)
+    assert before < counter._value.get()
     first = bench.found()[0]
 
     assert ("consistent", 1, ()) == (first.verdict, first.checked, first.differences)

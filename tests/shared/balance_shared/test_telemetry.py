@@ -59,6 +59,7 @@ LABELS = {
     "topic",
     "partition",
     "verdict",
+    "verdict",
     "rule",
     "severity",
     "route",
