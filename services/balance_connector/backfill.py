@@ -7,12 +7,13 @@ the venue's limit on such calls allows; the stream does not wait for them.
 
 import asyncio
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import structlog
 
 from balance_connector.books import Books, Told
 from balance_connector.feed import Feed
+from balance_connector.memory import Memory
 from balance_connector.rest import Answer
 from balance_connector.retry import retrying
 from balance_connector.venue import HistoryProtocol, Stretch
@@ -28,13 +29,13 @@ class Backfiller:
     """Fetches the stretches of one account, for the life of the process.
 
     Args:
-        feed: the ways to venue and bus; its memory holds what the stream has told.
-        recent: facts that the stream told; see `Books`.
+        feed: the ways to venue and bus.
+        told: what the stream has told.
     """
 
-    def __init__(self, feed: Feed, recent: dict[str, datetime]) -> None:
+    def __init__(self, feed: Feed, told: Memory) -> None:
         self._feed = feed
-        self._recent = recent
+        self._told = told
         self._stretches: asyncio.Queue[Stretch] = asyncio.Queue()
 
     def missed(self, stretch: Stretch) -> None:
@@ -65,7 +66,8 @@ class Backfiller:
         feed, board = self._feed, self._feed.board
         epoch = feed.memory.next_epoch()
         feed.teller.begin(epoch)
-        books = Books(board.account, board.feed, epoch, {}, self._recent)
+        known = dict(self._told.balances) if feed.venue.same_codes else {}
+        books = Books(board.account, board.feed, epoch, known, self._told.recent)
         protocol = feed.venue.history(feed.credentials, feed.options, stretch)
         calls, lines = 0, 0
         while answer := await feed.rest.call(feed.nonces, protocol.request):

@@ -88,6 +88,7 @@ class Holding(NamedTuple):
     pocket: Pocket
     balance: Decimal
     told_at: datetime
+    available: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +132,7 @@ def known_from(latest: Collection[BalanceEvent]) -> dict[str, Holding]:
             ),
             event.balance,
             event.received_at,
+            event.available,
         )
         for event in latest
         if event.kind != "absent"
@@ -315,7 +317,7 @@ class Books:
         position = 0
         for row in rows:
             held = self.known.get(self.key(row.pocket))
-            if held is not None and held.balance == row.balance:
+            if held is not None and _says(held) == _says(row):
                 continue
             old = held.balance if held else ZERO
             changed = replace(row, delta=_difference(row.balance, old))
@@ -325,7 +327,7 @@ class Books:
         for place, pocket in enumerate(gone, start=position):
             held = self.known.get(self.key(pocket))
             delta = _difference(ZERO, held.balance) if held else None
-            yield self._absent(Observed(pocket, ZERO, delta=delta), told, place)
+            yield self._absent(_vanished(pocket, delta), told, place)
 
     def _gone(
         self,
@@ -336,8 +338,9 @@ class Books:
         named = {self.key(row.pocket) for row in rows}
         if covers is not None:
             held = [(key, holding.pocket) for key, holding in self.known.items()]
-            for key in (key for key, pocket in held if not covers(pocket)):
-                del self.known[key]
+            for key, pocket in held:
+                if key not in named and not covers(pocket):
+                    del self.known[key]
         return [
             holding.pocket
             for key, holding in self.known.items()
@@ -361,7 +364,7 @@ class Books:
             event_id = self._positional_id(told, index)
             yield self._tell(row, told, "snapshot", event_id, (name, index, size))
         for index, pocket in enumerate(gone, start=len(rows)):
-            yield self._absent(Observed(pocket, ZERO), told, index, (name, index, size))
+            yield self._absent(_vanished(pocket), told, index, (name, index, size))
 
     def _tell(
         self,
@@ -374,7 +377,9 @@ class Books:
         """Return an event that makes a current balance."""
         event = self._event(observed, told, kind, event_id, place)
         key, pocket = event.key, observed.pocket
-        self.known[key] = Holding(pocket, observed.balance, told.received_at)
+        self.known[key] = Holding(
+            pocket, observed.balance, told.received_at, observed.available
+        )
         self._codes[key] = pocket.venue_asset
         return event
 
@@ -428,8 +433,9 @@ class Books:
 
     def _unclashed(self, observed: Observed) -> Observed:
         """Return the row, under the venue's code if its key is another balance's."""
-        code = observed.pocket.venue_asset
-        owner = self._codes.get(self.key(observed.pocket), code)
+        key, code = self.key(observed.pocket), observed.pocket.venue_asset
+        held = None if key in self._codes else self.known.get(key)
+        owner = self._codes.get(key, held.pocket.venue_asset if held else code)
         return observed if owner == code else self._renamed(observed)
 
     def _without_clashes(self, rows: Sequence[Observed]) -> list[Observed]:
@@ -497,6 +503,21 @@ def _is_spared(pocket: Pocket, spared: Collection[tuple[str, str]] | None) -> bo
         return True
     names = pocket.venue_asset, pocket.asset
     return any((pocket.subaccount, name) in spared for name in names)
+
+
+def _says(told: Holding | Observed) -> tuple[Decimal, Decimal | None]:
+    """Return the figures that a reader sees."""
+    return told.balance, told.available
+
+
+def _vanished(pocket: Pocket, delta: Decimal | None = None) -> Observed:
+    """Return the zero of a balance that is not there any more."""
+    attributes: dict[str, str] = {}
+    if pocket.reference:
+        attributes[REFERENCE] = pocket.reference
+    if pocket.network:
+        attributes["base_asset"] = pocket.asset.removesuffix(f".{pocket.network}")
+    return Observed(pocket, ZERO, delta=delta, attributes=attributes)
 
 
 def _difference(new: Decimal, old: Decimal) -> Decimal | None:

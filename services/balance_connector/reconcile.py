@@ -13,7 +13,7 @@ from decimal import Context, Decimal
 from typing import NamedTuple
 
 from balance_connector.books import Holding, Pocket
-from balance_connector.venue import Group, Picture
+from balance_connector.venue import Picture
 from balance_schemas.decimals import ZERO, AmountUnfitError, exact, subtract
 from balance_schemas.records import Difference
 
@@ -40,10 +40,16 @@ class Answered(NamedTuple):
     calls: int
 
 
+Group = tuple[str, str, str]
+"""What is compared: subaccount, the venue's word for the wallet, its code of the asset.
+Where stream and polls name things differently: subaccount, "", the canonical asset."""
+
+
 class Sums(NamedTuple):
-    """What one source says of a group: its sum, and when it was last told."""
+    """What one source says of a group: sum, one of its pockets, when it was told."""
 
     amount: Decimal
+    pocket: Pocket
     told_at: datetime | None = None
 
 
@@ -92,9 +98,9 @@ _UNDECIDED = frozenset({"torn_answer", "venue_lag", "stale_stream"})
 def compare(
     known: Mapping[str, Holding],
     answered: Answered,
-    group_of: Callable[[Pocket], Group],
     before: Found,
     *,
+    same_codes: bool = True,
     net_of_pending: bool = False,
 ) -> Found:
     """Return what is established once one more answer is compared.
@@ -102,14 +108,15 @@ def compare(
     Args:
         known: key → holding as the stream told it, a settle time after the answer.
         answered: the answer.
-        group_of: which balances are summed; see `Venue.group_of`.
         before: what the answers before have established.
+        same_codes: see `Venue.same_codes`.
         net_of_pending: see `Venue.net_of_pending`.
 
     Returns:
         Groups that agreed once stay agreed: each was right at its time.
     """
     picture = answered.picture
+    group_of = _by_code if same_codes else _by_asset
     streamed = _sums(known.values(), group_of)
     observed = _observed(picture, group_of)
     spared = _spared(known, picture, group_of)
@@ -131,24 +138,32 @@ def compare(
             continue
         agreed.discard(group)
         still = _cause(ours, theirs, group in unmapped, net_of_pending)
-        found = _difference(group, ours, theirs, motion or still)
+        found = _difference(ours, theirs, motion or still, same_codes=same_codes)
         settled = found.cause not in _UNDECIDED and _same(found, before, group)
         (confirmed if settled else undecided)[group] = found
     return Found(frozenset(agreed), undecided, confirmed)
+
+
+def _by_code(pocket: Pocket) -> Group:
+    return pocket.subaccount, pocket.wallet_id, pocket.venue_asset
+
+
+def _by_asset(pocket: Pocket) -> Group:
+    return pocket.subaccount, "", pocket.asset
 
 
 def _sums(
     holdings: Collection[Holding], group_of: Callable[[Pocket], Group]
 ) -> dict[Group, Sums]:
     sums: dict[Group, Sums] = {}
-    for pocket, balance, told_at in holdings:
+    for pocket, balance, told_at, _ in holdings:
         group = group_of(pocket)
         held = sums.get(group)
         if held is None:
-            sums[group] = Sums(balance, told_at)
+            sums[group] = Sums(balance, pocket, told_at)
         else:
             latest = max(told_at, held.told_at or told_at)
-            sums[group] = Sums(_WIDE.add(held.amount, balance), latest)
+            sums[group] = Sums(_WIDE.add(held.amount, balance), pocket, latest)
     return sums
 
 
@@ -160,7 +175,7 @@ def _observed(
         group = group_of(row.pocket)
         held = sums.get(group)
         total = _WIDE.add(held.amount, row.balance) if held else row.balance
-        sums[group] = Sums(total)
+        sums[group] = Sums(total, row.pocket)
     return sums
 
 
@@ -209,9 +224,9 @@ def _cause(
 
 
 def _difference(
-    group: Group, ours: Sums | None, theirs: Sums | None, cause: str
+    ours: Sums | None, theirs: Sums | None, cause: str, *, same_codes: bool
 ) -> Difference:
-    subaccount, wallet, wallet_id, asset = group
+    pocket = next(sums.pocket for sums in (ours, theirs) if sums)
     streamed = ours.amount if ours else None
     observed = theirs.amount if theirs else None
     try:
@@ -222,10 +237,10 @@ def _difference(
         streamed = observed = None
         residual, cause = ZERO, "unreadable"
     return Difference(
-        subaccount=subaccount,
-        wallet=wallet,
-        wallet_id=wallet_id,
-        asset=asset,
+        subaccount=pocket.subaccount,
+        wallet=pocket.wallet if same_codes else "",
+        wallet_id=pocket.wallet_id if same_codes else "",
+        asset=pocket.asset,
         streamed=streamed,
         observed=observed,
         residual=residual,

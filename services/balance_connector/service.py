@@ -151,7 +151,7 @@ class Connector:
             return
         stream = self._feed("ws", key, nonces)
         history = replace(polls, teller=self._teller(polls.board))
-        backfiller = Backfiller(history, stream.memory.recent)
+        backfiller = Backfiller(history, stream.memory)
         url = url_of(self._venue, settings, "ws")
         runner = StreamRunner(stream, url, self._connect, backfiller.missed)
         yield runner.run()

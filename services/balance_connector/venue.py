@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
 
-from balance_connector.books import Books, Covers, Holding, Observed, Pocket
+from balance_connector.books import Books, Covers, Holding, Observed
 from balance_schemas.records import BalanceEvent
 from balance_shared.errors import FrameInvalid, VenueError
 
@@ -228,14 +228,6 @@ PollFactory = Callable[[Credentials, Any], PollProtocol]
 HistoryFactory = Callable[[Credentials, Any, Stretch], HistoryProtocol]
 """Makes the protocol of one stretch."""
 
-Group = tuple[str, str, str, str]
-"""Subaccount, wallet, wallet id and asset of what is compared; parts may be empty."""
-
-
-def each_wallet(pocket: Pocket) -> Group:
-    """Return the group of venues whose stream and polls name the same wallets."""
-    return pocket.subaccount, pocket.wallet, pocket.wallet_id, pocket.asset
-
 
 @dataclass(frozen=True, slots=True)
 class Venue:
@@ -261,7 +253,8 @@ class Venue:
         picture_s_max: seconds from the subscription within which the picture comes.
         needs_passphrase: whether an API key has one.
         login_needed: whether a stream cannot be opened without the answer to `login`.
-        group_of: which balances are summed before polls and stream are compared.
+        same_codes: whether stream, polls and history name wallets and assets with the
+            same codes. If not, what a stream and polls tell is compared by asset only.
         net_of_pending: whether polls leave out withdrawals that the stream tells only
             once they are done.
         updates_without_ids: whether updates carry no id of the fact, so that a line of
@@ -284,7 +277,7 @@ class Venue:
     connect_interval_s: float = 0.0
     needs_passphrase: bool = False
     login_needed: bool = True
-    group_of: Callable[[Pocket], Group] = each_wallet
+    same_codes: bool = True
     net_of_pending: bool = False
     updates_without_ids: bool = False
     history_interval_s: float = 1.0

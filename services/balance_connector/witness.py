@@ -76,8 +76,8 @@ class StreamWitness:
         self._found = compare(
             self._stream.memory.balances,
             answered,
-            venue.group_of,
             self._found,
+            same_codes=venue.same_codes,
             net_of_pending=venue.net_of_pending,
         )
         self._tries += 1
@@ -102,11 +102,7 @@ class StreamWitness:
         if found.verdict == "consistent":
             self._stream.board.confirmed_at = began_at
             self._polls.board.confirmed_at = began_at
-        doubted = [
-            row
-            for row in found.confirmed.values()
-            if row.cause in _DOUBTFUL
-        ]
+        doubted = [row for row in found.confirmed.values() if row.cause in _DOUBTFUL]
         wrong = [row for row in doubted if row.cause == "missed_event"]
         differences = frozenset(map(_difference, doubted))
         self._runner.dispute = None

@@ -1,11 +1,12 @@
 """Telling late what a stream missed: once each, never as a current balance."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import msgspec
 from harness import Bench, ScriptedRest
 
 from balance_connector.backfill import MARGIN, Backfiller
+from balance_connector.memory import Memory
 from balance_connector.venue import Response, Stretch
 from balance_schemas.records import RawFrame
 from balance_schemas.topics import FRAMES, LATEST
@@ -36,8 +37,8 @@ class BackfillBench(Bench):
         super().__init__()
         self.history = ScriptedRest(self.clock, HTML, HTML, *answers)
         feed = self.feed(self.board_of("rest"), self.history)
-        self.recent: dict[str, datetime] = {}
-        self.backfiller = Backfiller(feed, self.recent)
+        self.memory = Memory(self._latest, self.clock)
+        self.backfiller = Backfiller(feed, self.memory)
 
     async def play(self, stretches: int = 1, seconds: float = 30) -> None:
         """Have it fetch stretches of an hour."""
@@ -69,7 +70,7 @@ async def test_missed_facts_are_told_late():
 async def test_what_the_stream_told_is_left_out():
     """An id that was told is not told again, by whichever way it comes."""
     bench = BackfillBench(page("A", "B"))
-    bench.recent["kraken|main||A"] = bench.clock.now()
+    bench.memory.recent["kraken|main||A"] = bench.clock.now()
     await bench.play(stretches=2, seconds=60)
 
     assert [("backfill", "kraken|main||B")] == bench.told()

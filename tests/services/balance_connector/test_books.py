@@ -128,3 +128,39 @@ def test_latest_gives_back_what_was_known():
     events = list(books(known).picture([observed("A"), observed("B", "2")], TOLD))
 
     assert known == known_from(events)
+
+
+def test_change_of_what_is_available_is_a_change():
+    """A reader sees both figures; polls tell what differs in either."""
+    held = {}
+    ours = books(held)
+    list(ours.picture([observed("X", "5", available=Decimal(5))], TOLD))
+    same = list(ours.changes([observed("X", "5", available=Decimal(5))], TOLD))
+    (event,) = ours.changes([observed("X", "5", available=Decimal(2))], TOLD)
+
+    assert [] == same
+    assert (Decimal(5), Decimal(2), Decimal(0)) == (
+        event.balance,
+        event.available,
+        event.delta,
+    )
+
+
+def test_absent_says_which_account_it_was():
+    """The venue's number and the coin below the chain stay with the zero."""
+    pocket = Pocket("s", "spot", "a", "USDC.SOL", "USDC.SOL", "currency", "SOL", "id-7")
+    held = {}
+    list(books(held).picture([Observed(pocket, Decimal(1))], TOLD))
+    (event,) = books(held, epoch=6).picture([], TOLD)
+
+    assert {"account_id": "id-7", "base_asset": "USDC"} == event.attributes
+
+
+def test_late_line_of_a_clashing_code_keeps_its_own_key():
+    """The key belongs to the balance that had it, in a history too."""
+    held = {}
+    list(books(held).picture([observed("USDT", code="USDT")], TOLD))
+    late = books(dict(held), epoch=6)
+    (event,) = late.backfill([observed("USDT", code="UST", venue_id="L1")], TOLD)
+
+    assert "UST" == event.asset

@@ -15,7 +15,7 @@ from balance_connector.reconcile import (
     Found,
     compare,
 )
-from balance_connector.venue import Picture, each_wallet
+from balance_connector.venue import Picture
 
 ASKED = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LONG_AGO = ASKED - timedelta(hours=1)
@@ -42,11 +42,13 @@ def answer(*, spared=(), unmapped=(), calls=1, **amounts: str) -> Answered:
     return Answered(picture, ASKED, ASKED + SECOND, calls)
 
 
-def compared(known, *answers, net_of_pending=False, group_of=each_wallet) -> Found:
+def compared(known, *answers, net_of_pending=False, same_codes=True) -> Found:
     """Return what comparing some answers establishes."""
     found = Found()
     for each in answers:
-        found = compare(known, each, group_of, found, net_of_pending=net_of_pending)
+        found = compare(
+            known, each, found, same_codes=same_codes, net_of_pending=net_of_pending
+        )
     return found
 
 
@@ -137,7 +139,6 @@ def test_agreement_outlives_later_motion():
     found = compare(
         streamed(BTC="3", at=ASKED) | streamed(USD="2"),
         answer(BTC="1", USD="2"),
-        each_wallet,
         before,
     )
 
@@ -178,7 +179,16 @@ def test_unreadable_balance_is_not_confirmed(spared):
 def test_wallets_may_be_summed():
     """Where stream and polls name wallets differently, their sums must agree."""
     known = streamed(BTC="1") | streamed(BTC="2", wallet="earn")
-    found = compared(known, answer(BTC="3"), group_of=lambda p: ("", "", "", p.asset))
+    found = compared(known, answer(BTC="3"), same_codes=False)
+
+    assert "consistent" == found.verdict
+
+
+def test_names_do_not_matter_where_codes_are_the_same():
+    """A clash or a map that one source lacks changes names, not balances."""
+    known = {"k": Holding(pocket("USDT", code="UST"), Decimal(7), LONG_AGO)}
+    rows = [Observed(pocket("UST"), Decimal(7))]
+    found = compared(known, Answered(Picture(rows), ASKED, ASKED + SECOND, 1))
 
     assert "consistent" == found.verdict
 
@@ -187,7 +197,7 @@ def test_sum_that_fits_no_record_is_unreadable():
     """Amounts fit one by one, not their sum: nothing is rounded to make it fit."""
     most = "9" * 20
     known = streamed(BTC=most) | streamed(BTC=most, wallet="earn")
-    found = compared(known, answer(BTC="3"), group_of=lambda p: ("", "", "", p.asset))
+    found = compared(known, answer(BTC="3"), same_codes=False)
 
     assert {"BTC": "unreadable"} == causes(found)
 
@@ -243,7 +253,7 @@ def test_healthy_stream_is_never_called_wrong(history, delay, moments):
         }
         at = LONG_AGO + SECOND * asked
         answered = Answered(Picture(rows), at, at + SECOND, 1)
-        found = compare(known, answered, each_wallet, found)
+        found = compare(known, answered, found)
         assert "inconsistent" != found.verdict
 
 

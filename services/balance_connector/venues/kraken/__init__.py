@@ -6,18 +6,11 @@ A balance comes in by ``wire.py`` (what a frame says), ``stream.py``, ``poll.py`
 for the names, ``auth.py`` signs requests and ``refusals.py`` knows the error texts.
 """
 
-from balance_connector.books import Pocket
-from balance_connector.venue import Group, Venue
+from balance_connector.venue import Venue
 from balance_connector.venues.kraken.history import KrakenHistory
 from balance_connector.venues.kraken.options import KrakenOptions
 from balance_connector.venues.kraken.poll import KrakenPoll
 from balance_connector.venues.kraken.stream import KrakenStream
-
-
-def each_asset(pocket: Pocket) -> Group:
-    """Return the group of an asset: stream and ``Balance`` name wallets differently."""
-    return pocket.subaccount, "", "", pocket.asset
-
 
 KRAKEN = Venue(
     name="kraken",
@@ -32,7 +25,7 @@ KRAKEN = Venue(
     silence_s_max=5.0,
     greeting_s_max=5.0,
     connect_interval_s=4.5,
-    group_of=each_asset,
+    same_codes=False,
     net_of_pending=True,
     history_interval_s=6.0,
 )

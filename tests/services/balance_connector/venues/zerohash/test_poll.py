@@ -8,7 +8,7 @@ from accounts_feed import KEY, NOW, SUB, account, connection, page, picture, row
 
 from balance_connector.books import Account, Books
 from balance_connector.poll import Rounds
-from balance_connector.venue import Note, Response, each_wallet
+from balance_connector.venue import Note, Response
 from balance_connector.venues.zerohash import ZEROHASH
 from balance_connector.venues.zerohash.options import ZeroHashOptions
 from balance_shared.errors import FrameInvalid, VenueRefused, VenueUnavailable
@@ -74,6 +74,10 @@ def test_row():
     assert (Decimal("1.00"), "wallet") == (found.reported, found.scope)
 
 
+def _wallet(pocket):
+    return pocket.subaccount, pocket.wallet_id, pocket.venue_asset
+
+
 def test_stream_and_polls_name_the_same_groups():
     """What is compared is named alike on both sides, chains included."""
     known = {}
@@ -84,8 +88,8 @@ def test_stream_and_polls_name_the_same_groups():
     )
     _, step = round_of(polls(), page(*(account(a, account_type=t) for a, t in rows)))
 
-    assert {each_wallet(held.pocket) for held in known.values()} == {
-        each_wallet(found.pocket) for found in step.picture.rows
+    assert {_wallet(held.pocket) for held in known.values()} == {
+        _wallet(found.pocket) for found in step.picture.rows
     }
 
 
