@@ -18,7 +18,7 @@ $(READY): requirements-dev.txt pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
 	@touch $@
 
-demo: $(READY) ## Run the whole bus against a stand-in venue (DURATION=60 for an unattended run)
+demo: $(READY) ## Run the whole bus against four stand-in venues (DURATION=60 for an unattended run)
 	@$(BIN)/balancebus demo $(if $(DURATION),--duration $(DURATION))
 
 test: $(READY) ## Run every test against real Kafka, registry and PostgreSQL

@@ -5,7 +5,7 @@ from hours import run
 
 from balance_connector.venues import VENUES
 
-SEEDS = 5
+SEEDS = 3
 """Hours of each venue here; ``make hours`` runs a thousand."""
 
 
