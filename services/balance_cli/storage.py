@@ -35,11 +35,14 @@ def migrate_tables() -> None:
     """Make or update the tables and stop; `storage` itself does so when it starts."""
     try:
         dsn = load(StorageSettings).postgres_dsn.get_secret_value()
-        before, after = migrate(checked_dsn(dsn))
+        done = migrate(checked_dsn(dsn), grants=True)
     except SettingsError as error:
         raise typer.Exit(refuse(error)) from None
     except psycopg.OperationalError as error:
         typer.echo(f"balancebus: cannot reach PostgreSQL: {error}", err=True)
         raise typer.Exit(ExitCode.BUG) from None
-    change = "up to date" if before == after else f"migrated from {before or 'nothing'}"
-    typer.echo(f"schema balancebus: revision {after}, {change}")
+    came = f"migrated from {done.before or 'nothing'}"
+    change = "up to date" if done.before == done.after else came
+    typer.echo(f"schema balancebus: revision {done.after}, {change}")
+    if done.notice:
+        typer.echo(f"balancebus: {done.notice}", err=True)

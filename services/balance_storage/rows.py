@@ -1,7 +1,7 @@
 """From records to rows: lines of PostgreSQL's COPY, and dead letters. No I/O."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -48,7 +48,6 @@ COLUMNS = (
     "balance_key",
     "snapshot_id",
     "attributes",
-    "movements",
     "balance",
     "available",
     "delta",
@@ -63,7 +62,25 @@ COLUMNS = (
     "topic_partition",
     "topic_offset",
 )
-"""Columns of a row, in the order of `copy_line`."""
+"""Columns of an event's row, in the order of `row_of`; ``effective_at`` follows."""
+
+MOVEMENT_TEXTS = ("movement_id", "reference_id", "type", "subtype", "category")
+MOVEMENT_AMOUNTS = ("amount", "fee", "change")
+MOVEMENT_COLUMNS = (
+    "event_id",
+    "received_at",
+    "balance_key",
+    "line",
+    *MOVEMENT_TEXTS,
+    "occurred_at_text",
+    "attributes",
+    *MOVEMENT_AMOUNTS,
+    "occurred_at",
+)
+"""Columns of a ledger line's row."""
+
+Statement = tuple[str, tuple[Any, ...]]
+"""A statement and its values."""
 
 _NULL = "\\N"
 _ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
@@ -71,6 +88,8 @@ _SPECIAL = re.compile(r"[\\\t\n\r\0]")
 _NUL_IN_JSON = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 _NUL = "a text has a NUL character, which PostgreSQL cannot hold"
 _texts_of = attrgetter(*TEXTS)
+_movement_texts_of = attrgetter(*MOVEMENT_TEXTS)
+_movement_amounts_of = attrgetter(*MOVEMENT_AMOUNTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,25 +109,41 @@ class Placed:
     offset: int
 
 
-def copy_line(line: int, placed: Placed) -> str:
-    """Return one row for COPY: `line`, then the values of `COLUMNS`.
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An event as it is stored.
 
-    Args:
-        line: number of the row in its batch; rows of a partition are numbered in
-            topic order.
+    Attributes:
         placed: the event.
+        key: its balance key.
+        line: its values for COPY, in the order of `COLUMNS`, without the line's end.
+        movements: whole lines for COPY, one a ledger line, `MOVEMENT_COLUMNS`.
+    """
+
+    placed: Placed
+    key: str
+    line: str
+    movements: str
+
+
+def row_of(placed: Placed) -> Row:
+    """Return the row of an event.
 
     Raises:
         RecordInvalid: PostgreSQL could not hold it: a NUL character in a text, or an
             event id or key over `KEY_BYTES_MAX`. Dead-letter it.
     """
     event = placed.event
+    key = event.key
+    _check_size("event_id", event.event_id)
+    _check_size("balance key", key)
+    attributes = _attributes(event.attributes)
+    texts = [*_texts_of(event), key, event.snapshot_id, attributes]
     values = (
-        str(line),
-        *_escaped(_texts(event)),
+        *_escaped(texts),
         *map(_amount, (event.balance, event.available)),
         *map(_amount, (event.delta, event.reported_balance)),
-        _NULL if event.venue_time is None else event.venue_time.isoformat(),
+        _time(event.venue_time),
         event.received_at.isoformat(),
         str(event.epoch),
         *map(_number, (event.sequence, event.snapshot_index, event.snapshot_size)),
@@ -116,16 +151,38 @@ def copy_line(line: int, placed: Placed) -> str:
         str(placed.partition),
         str(placed.offset),
     )
-    return "\t".join(values) + "\n"
+    movements = _movement_lines(event, key) if event.movements else ""
+    return Row(placed, key, "\t".join(values), movements)
 
 
-def _texts(event: BalanceEvent) -> list[str | None]:
-    """Return the values of a row that are texts or JSON."""
-    key = event.key
-    _check_size("event_id", event.event_id)
-    _check_size("balance key", key)
-    attributes, movements = _attributes(event.attributes), _movements(event.movements)
-    return [*_texts_of(event), key, event.snapshot_id, attributes, movements]
+def _movement_lines(event: BalanceEvent, key: str) -> str:
+    event_id, escaped_key = _escaped([event.event_id, key])
+    start = f"{event_id}\t{event.received_at.isoformat()}\t{escaped_key}"
+    return "".join(
+        f"{start}\t{line}\t{_movement(movement)}\n"
+        for line, movement in enumerate(event.movements)
+    )
+
+
+def _movement(movement: Movement) -> str:
+    attributes = _attributes(movement.attributes)
+    texts = [*_movement_texts_of(movement), movement.occurred_at_text, attributes]
+    amounts = map(_amount, _movement_amounts_of(movement))
+    return "\t".join([*_escaped(texts), *amounts, _time(movement.occurred_at)])
+
+
+def event_lines(rows: Iterable[tuple[Row, datetime | None]]) -> bytes:
+    """Return lines for COPY of events: `COLUMNS`, then when each took effect."""
+    return "".join(f"{row.line}\t{_time(at)}\n" for row, at in rows).encode()
+
+
+def movement_lines(rows: Iterable[Row]) -> bytes:
+    """Return lines for COPY of the ledger lines of events."""
+    return "".join(row.movements for row in rows).encode()
+
+
+def _time(time: datetime | None) -> str:
+    return _NULL if time is None else time.isoformat()
 
 
 def _check_size(name: str, text: str) -> None:
@@ -154,19 +211,6 @@ def _number(number: int | None) -> str:
 
 def _attributes(attributes: dict[str, str]) -> str:
     return _json(attributes) if attributes else "{}"
-
-
-def _movements(movements: tuple[Movement, ...]) -> str:
-    """Return JSON in which amounts are exact texts and times are ISO 8601."""
-    return _json([_exact(movement) for movement in movements]) if movements else "[]"
-
-
-def _exact(movement: Movement) -> dict[str, Any]:
-    fields = msgspec.structs.asdict(movement)
-    for name in ("amount", "fee", "change"):
-        if fields[name] is not None:
-            fields[name] = plain(fields[name])
-    return fields
 
 
 def _json(value: Any) -> str:
@@ -249,19 +293,17 @@ def after(batch: Batch) -> dict[tuple[str, int], int]:
     return {place: records[-1].offset + 1 for place, records in batch.items()}
 
 
-def missing(batch: Batch, positions: dict[tuple[str, int], int]) -> dict[str, int]:
+def missing(
+    batch: Batch, positions: dict[tuple[str, int], int], compacted: Collection[str] = ()
+) -> dict[str, int]:
     """Return how many offsets of each topic were skipped before the batch's records.
 
-    Retention may delete what was not read in time; that must not pass unseen.
+    Retention may delete what was not read in time; that must not pass unseen. In a
+    topic that is `compacted` (full names), offsets are missing by rights.
     """
     gone: dict[str, int] = {}
     for place, records in batch.items():
         count = records[0].offset - positions[place]
-        if count > 0:
+        if count > 0 and place[0] not in compacted:
             gone[place[0]] = gone.get(place[0], 0) + count
     return gone
-
-
-def copy_text(lines: Iterable[str]) -> bytes:
-    """Return the lines as one block of bytes for COPY."""
-    return "".join(lines).encode()

@@ -1,5 +1,7 @@
 """Bringing the tables up to date: Alembic under a lock, so that any instance may."""
 
+from dataclasses import dataclass
+
 import psycopg
 from alembic import command
 from alembic.config import Config
@@ -10,22 +12,51 @@ from sqlalchemy import Connection, create_engine, pool
 from sqlalchemy.exc import DBAPIError
 
 from balance_shared.errors import SettingsError
+from balance_storage import descriptions, roles
 
 SCHEMA = "balancebus"
 """PostgreSQL schema of all our tables."""
+
+_COMMENTS = """
+SELECT c.relname, coalesce(a.attname, ''),
+    CASE WHEN a.attname IS NULL THEN obj_description(c.oid, 'pg_class')
+    ELSE col_description(c.oid, a.attnum) END
+FROM pg_class c
+LEFT JOIN LATERAL (
+    SELECT attname, attnum FROM pg_attribute
+    WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped
+    UNION ALL SELECT NULL, 0
+) AS a ON true
+WHERE c.relnamespace = 'balancebus'::regnamespace AND c.relkind IN ('r', 'p')
+    AND pg_has_role(c.relowner, 'USAGE')
+"""
+"""Table, column (empty: the table itself) and comment, of what we may comment."""
 
 _LOCK = 0x62616C62
 """Advisory lock that instances starting together queue for."""
 
 
-def migrate(dsn: str) -> tuple[str | None, str]:
+@dataclass(frozen=True, slots=True)
+class Migrated:
+    """What `migrate` found and did.
+
+    Attributes:
+        before: the revision found; None: no tables.
+        after: the revision now.
+        notice: what somebody else has to do, in one line; None: nothing.
+    """
+
+    before: str | None
+    after: str
+    notice: str | None = None
+
+
+def migrate(dsn: str, *, grants: bool = False) -> Migrated:
     """Apply the migrations that are missing; blocking, safe to run from anywhere.
 
     Args:
         dsn: libpq connection string or URL.
-
-    Returns:
-        The revision before (None: no tables) and after.
+        grants: see to the roles even if no migration is missing.
 
     Raises:
         SettingsError: the tables are of a newer version of this software, or the
@@ -39,22 +70,26 @@ def migrate(dsn: str) -> tuple[str | None, str]:
     )
     try:
         with engine.connect() as connection, connection.begin():
-            return _upgrade(connection)
+            return _upgrade(connection, grants)
     except DBAPIError as error:
         if isinstance(error.orig, psycopg.errors.InsufficientPrivilege):
-            raise _refused(str(error.orig)) from error
+            raise _refused(
+                f"{error.orig.diag.message_primary}; let the owner of its tables run "
+                "`balancebus storage migrate`, and be a member of "
+                f"{roles.WRITER}"
+            ) from error
         raise error.orig or error from error
     finally:
         engine.dispose()
 
 
-def _upgrade(connection: Connection) -> tuple[str | None, str]:
+def _upgrade(connection: Connection, grants: bool) -> Migrated:
     connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
     config = Config()
     config.set_main_option("script_location", "balance_storage:migrations")
     config.attributes["connection"] = connection
     head = ScriptDirectory.from_config(config).get_current_head() or ""
-    before = _revision(connection)
+    before, notice = _revision(connection), None
     if before != head:
         _make_schema(connection)
         try:
@@ -64,7 +99,29 @@ def _upgrade(connection: Connection) -> tuple[str | None, str]:
                 f"its tables have revision {before}, unknown to this version "
                 f"(newest known: {head}); upgrade balancebus"
             ) from error
-    return before, head
+    if before != head or grants:
+        notice = roles.grant(connection)
+    _describe(connection)
+    return Migrated(before, head, notice)
+
+
+def _describe(connection: Connection) -> None:
+    """Correct the comments that are not `descriptions`, on tables that are ours."""
+    found = {
+        (table, column): comment
+        for table, column, comment in connection.exec_driver_sql(_COMMENTS)
+    }
+    for table, meaning in descriptions.of_tables().items():
+        meanings = {"": meaning} | descriptions.of_columns(table)
+        for column, text in meanings.items():
+            if (table, column) in found and found[table, column] != text:
+                thing = (
+                    f"COLUMN {SCHEMA}.{table}.{column}"
+                    if column
+                    else (f"TABLE {SCHEMA}.{table}")
+                )
+                quoted = text.replace("'", "''").replace("%", "%%")
+                connection.exec_driver_sql(f"COMMENT ON {thing} IS '{quoted}'")
 
 
 def _make_schema(connection: Connection) -> None:

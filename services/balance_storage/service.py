@@ -1,4 +1,4 @@
-"""The service: reads events from Kafka and stores them, for ever.
+"""The service: reads topics from Kafka and stores them, for ever.
 
 Theory of operation. Positions live in PostgreSQL, beside the rows that they stand for,
 and move in the same transaction; Kafka's own group offsets are not used. The group only
@@ -8,8 +8,10 @@ rolls back, reads it again and goes on there. Dead letters are published before 
 position moves, so a crash in between repeats a letter but never loses one.
 
 When it starts, the service brings the tables up to date under an advisory lock: the
-first instance does it, others that start meanwhile wait. Tables of a newer version than
-the program's end it in one clear line.
+first instance does it, others that start meanwhile wait. A user who may not do so needs
+tables that are up to date (``balancebus storage migrate``, run by their owner) and the
+role ``balancebus_writer``. Tables that cannot be used end the program in one clear
+line. Partitions are made ahead and dropped at the start and once a day.
 
 Any fault of Kafka, registry or database ends the session (all connections) and a new
 one is begun after a back-off, from what the database says.
@@ -18,6 +20,7 @@ one is begun after a back-off, from what the database says.
 import time
 from collections.abc import Collection, Mapping
 from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import structlog
@@ -29,15 +32,15 @@ from tenacity import (
 )
 
 from balance_schemas.records import BalanceEvent, DeadLetter
-from balance_schemas.topics import DEAD_LETTERS, EVENTS
+from balance_schemas.topics import DEAD_LETTERS, EVENTS, FRAMES, Topic
 from balance_shared import telemetry
 from balance_shared.errors import BusInterrupted, PublishError, RecordInvalid
-from balance_shared.kafka import Consumer, Incoming, Producer, Watch, apply_topics
+from balance_shared.kafka import Consumer, Producer, Watch, apply_topics
 from balance_shared.kafka.producer import outgoing
 from balance_shared.registry import Registry
 from balance_shared.service import Parts
 from balance_shared.settings import StorageSettings
-from balance_storage import rows
+from balance_storage import others, rows
 from balance_storage.database import (
     FAULTS,
     Database,
@@ -46,6 +49,9 @@ from balance_storage.database import (
     checked_dsn,
     prepare,
 )
+
+HOUSEKEEPING_S = 24 * 3600.0
+"""How often partitions are made ahead and dropped, in seconds."""
 
 BACK_OFF_S_MAX = 5.0
 """Longest wait between two tries, in seconds."""
@@ -72,13 +78,23 @@ async def run(settings: StorageSettings, parts: Parts) -> None:
     dsn = checked_dsn(settings.postgres_dsn.get_secret_value())
     async for attempt in _for_ever(parts):
         with attempt:
-            before, after = await prepare(dsn)
-            if before != after:
-                log.info("database_migrated", before=before, after=after)
-    await apply_topics(settings, topics=[EVENTS, DEAD_LETTERS], correct=False)
+            done = await prepare(dsn)
+            if done.before != done.after:
+                log.info("database_migrated", before=done.before, after=done.after)
+            if done.notice:
+                log.warning("roles_missing", todo=done.notice)
+    await apply_topics(
+        settings, topics=[*read_topics(settings), DEAD_LETTERS], correct=False
+    )
     async for attempt in _for_ever(parts):
         with attempt:
             await _session(settings, dsn, parts, attempt.retry_state)
+
+
+def read_topics(settings: StorageSettings) -> list[Topic]:
+    """Return the topics that are stored."""
+    kept = [one for one in others.TABLES if one != FRAMES or settings.storage_frames]
+    return [EVENTS, *kept]
 
 
 def _for_ever(parts: Parts) -> AsyncRetrying:
@@ -111,11 +127,11 @@ async def _session(
         producer = await stack.enter_async_context(
             Producer(settings, registry, [DEAD_LETTERS])
         )
-        storage = Storage(database, producer, parts)
+        storage = Storage(settings, database, producer, parts)
         consumer = Consumer(
             settings,
             registry,
-            [EVENTS],
+            read_topics(settings),
             group=f"{settings.topic_prefix}.storage",
             positions=storage.assigned,
         )
@@ -125,16 +141,39 @@ async def _session(
         await storage.run(consumer)
 
 
+@dataclass(slots=True)
+class _Read:
+    """What became of a batch: rows of events, statements for the rest, letters."""
+
+    events: list[rows.Row] = field(default_factory=list)
+    others: list[rows.Statement] = field(default_factory=list)
+    letters: list[DeadLetter] = field(default_factory=list)
+
+
 class Storage:
     """Stores what one consumer reads.
 
     Args:
+        settings: which topics, and how long rows are kept.
         database: connected.
         producer: for dead letters.
         parts: told whether Kafka answers.
     """
 
-    def __init__(self, database: Database, producer: Producer, parts: Parts) -> None:
+    def __init__(
+        self,
+        settings: StorageSettings,
+        database: Database,
+        producer: Producer,
+        parts: Parts,
+    ) -> None:
+        self._retention_days = settings.storage_retention_days
+        prefix = settings.topic_prefix
+        self._topics = {one.full_name(prefix): one for one in read_topics(settings)}
+        self._compacted = {
+            name for name, one in self._topics.items() if one.cleanup == "compact"
+        }
+        self._kept_house_at = -HOUSEKEEPING_S
         self._database = database
         self._producer = producer
         self._parts = parts
@@ -154,12 +193,23 @@ class Storage:
         """Store batches for ever."""
         watch = Watch(rows.SERVICE, consumer, self._parts)
         async for batch in consumer.batches():
+            await self._keep_house()
             unknown = batch.keys() - self._positions.keys()
             if unknown:
                 await self._go_back(consumer, unknown)
             else:
                 await self._take(consumer, batch)
             await watch.look()
+
+    async def _keep_house(self) -> None:
+        """Make partitions ahead and drop old ones, once a day."""
+        now = time.monotonic()
+        if now - self._kept_house_at < HOUSEKEEPING_S:
+            return
+        dropped = await self._database.keep_partitions(self._retention_days)
+        self._kept_house_at = now
+        if dropped:
+            log.info("partitions_dropped", count=dropped)
 
     async def _take(self, consumer: Consumer, batch: rows.Batch) -> None:
         """Store the records of a batch that are not stored yet."""
@@ -168,7 +218,7 @@ class Storage:
             await self._check_ends(consumer)
         if not due:
             return
-        for topic, count in rows.missing(due, self._positions).items():
+        for topic, count in rows.missing(due, self._positions, self._compacted).items():
             telemetry.RECORDS_GONE.labels(rows.SERVICE, topic).inc(count)
             log.error("records_gone", topic=topic, count=count)
         started = time.perf_counter()
@@ -182,10 +232,30 @@ class Storage:
 
     async def _store(self, consumer: Consumer, batch: rows.Batch) -> None:
         before, after = dict(self._positions), rows.after(batch)
-        lines, letters = await _read(consumer, batch)
-        await self._publish(letters)
-        await self._database.store(rows.copy_text(lines), before, after)
+        read = await self._read(consumer, batch)
+        await self._publish(read.letters)
+        await self._database.store(read.events, before, after, read.others)
         self._positions.update(after)
+
+    async def _read(self, consumer: Consumer, batch: rows.Batch) -> "_Read":
+        """Return what is to be stored and the letters for what cannot be read."""
+        read = _Read()
+        for incoming in (record for records in batch.values() for record in records):
+            topic = self._topics[incoming.topic]
+            if incoming.value is None and topic.cleanup == "compact":
+                continue  # the topic forgets a key; the table remembers it
+            place = incoming.topic, incoming.partition, incoming.offset
+            try:
+                if topic == EVENTS:
+                    event = await consumer.decode(BalanceEvent, incoming)
+                    read.events.append(rows.row_of(rows.Placed(event, *place)))
+                else:
+                    record = await consumer.decode(topic.record, incoming)
+                    read.others += others.statements(topic, record, place)
+            except RecordInvalid as error:
+                now = datetime.now(UTC)
+                read.letters.append(rows.dead_letter(incoming, str(error), now))
+        return read
 
     async def _publish(self, letters: list[DeadLetter]) -> None:
         if not letters:
@@ -224,25 +294,6 @@ class Storage:
                     "are stored: the topic was made anew. Take a new TOPIC_PREFIX or "
                     "a new database."
                 )
-
-
-async def _read(
-    consumer: Consumer, batch: rows.Batch
-) -> tuple[list[str], list[DeadLetter]]:
-    """Return the lines to store and the letters for what cannot be read."""
-    lines: list[str] = []
-    letters: list[DeadLetter] = []
-    for incoming in (record for records in batch.values() for record in records):
-        try:
-            event = await consumer.decode(BalanceEvent, incoming)
-            lines.append(rows.copy_line(len(lines), _placed(event, incoming)))
-        except RecordInvalid as error:
-            letters.append(rows.dead_letter(incoming, str(error), datetime.now(UTC)))
-    return lines, letters
-
-
-def _placed(event: BalanceEvent, incoming: Incoming) -> rows.Placed:
-    return rows.Placed(event, incoming.topic, incoming.partition, incoming.offset)
 
 
 def _count(batch: rows.Batch, seconds: float) -> None:

@@ -1,76 +1,65 @@
 """The statements of storage.
 
-Theory of operation. A batch is copied into a temporary table, one row a record, and
-merged by one statement, `MERGE`:
+Theory of operation. A batch costs these, in one transaction: the positions are locked
+and compared; the ids are inserted, which tells new ones from repeated ones; what holds
+for the batch's keys is read; `facts.settle` decides; events and ledger lines are copied
+straight into their tables, what holds now is merged, and the positions move.
 
-* events: one row an event id, the first record told. A later record of that id changes
-  nothing but ``live_epoch``.
-* balances: the last record in topic order among those of the greatest epoch, backfill
-  left aside. Records reach us in topic order and exactly once, so that "last" needs no
-  comparison of offsets: what arrives later is later.
-
-Which records count for balances when an id is told again? Backfill never does. The
-update that repeats a backfill does, since the balance has not seen it. The same id in
-a greater epoch does too: a new connection told its own truth. The same id again in the
-same epoch (or an older one) does not: it is an echo, and newer events must not be
-undone by it. ``live_epoch`` remembers just that.
+``event_ids`` stands apart because the partitions of ``events`` could each keep ids
+unique among their own rows only.
 """
 
-from balance_storage.rows import COLUMNS
+from balance_storage.rows import COLUMNS, MOVEMENT_COLUMNS
 
-_COLUMNS = ", ".join(COLUMNS)
+_COLUMNS = ", ".join((*COLUMNS, "effective_at"))
+
+_HELD = (
+    "balance_key, venue, account, subaccount, wallet, wallet_id, nature, asset, kind, "
+    "balance, available, venue_time, received_at, epoch, event_id, topic, "
+    "topic_partition, topic_offset, effective_at"
+)
+
+NEW_IDS = """
+INSERT INTO balancebus.event_ids (event_id, live_epoch)
+SELECT * FROM unnest(%s::text[], %s::bigint[]) AS told (event_id, live_epoch)
+ON CONFLICT DO NOTHING
+RETURNING event_id
+"""
+"""Takes ids, sorted, and their live epochs; returns those that are new."""
+
+KNOWN_IDS = """
+SELECT event_id, live_epoch FROM balancebus.event_ids
+WHERE event_id = ANY(%s) ORDER BY event_id FOR UPDATE
+"""
+
+LIVE_EPOCHS = """
+UPDATE balancebus.event_ids AS known SET live_epoch = told.live_epoch
+FROM unnest(%s::text[], %s::bigint[]) AS told (event_id, live_epoch)
+WHERE known.event_id = told.event_id
+"""
+
+HEADS = """
+SELECT balance_key, epoch, effective_at FROM balancebus.balances
+WHERE balance_key = ANY(%s)
+"""
+
+COPY_EVENTS = f"COPY balancebus.events ({_COLUMNS}) FROM STDIN"
+"""Takes the lines of `rows.event_lines`."""
+
+COPY_MOVEMENTS = f"COPY balancebus.movements ({', '.join(MOVEMENT_COLUMNS)}) FROM STDIN"
+"""Takes the lines of `rows.movement_lines`."""
 
 STAGE = f"""
 CREATE TEMPORARY TABLE staged_events ON COMMIT DELETE ROWS AS
-SELECT 0 AS line, {_COLUMNS} FROM balancebus.events WITH NO DATA
+SELECT {_COLUMNS} FROM balancebus.events WITH NO DATA
 """  # noqa: S608 — column names are our own
-"""Makes the table that batches are copied into; once a connection."""
+"""Makes the table that what holds now is copied into; once a connection."""
 
-COPY = f"COPY staged_events (line, {_COLUMNS}) FROM STDIN"
-"""Takes the lines of `rows.copy_line`."""
+COPY_STAGED = f"COPY staged_events ({_COLUMNS}) FROM STDIN"
+"""Takes the lines of `rows.event_lines`, at most one a balance key."""
 
 MERGE = f"""
-WITH facts AS (
-    -- One row an id: its first record, and the greatest epoch that told it live.
-    SELECT
-        event_id,
-        min(line) AS line,
-        max(epoch) FILTER (WHERE kind IN ('snapshot', 'update', 'absent')) AS live_epoch
-    FROM staged_events
-    GROUP BY event_id
-), stored AS (
-    -- Returns ids that are new, or told live in a greater epoch than before.
-    INSERT INTO balancebus.events AS known ({_COLUMNS}, live_epoch)
-    SELECT {", ".join(f"staged.{column}" for column in COLUMNS)}, facts.live_epoch
-    FROM facts JOIN staged_events AS staged USING (line)
-    ORDER BY line
-    ON CONFLICT (event_id) DO UPDATE SET live_epoch = excluded.live_epoch
-    WHERE excluded.live_epoch > known.live_epoch
-        OR (excluded.live_epoch IS NOT NULL AND known.live_epoch IS NULL)
-    RETURNING event_id, live_epoch
-), counting AS (
-    -- Of an id told more than once in that epoch, the first record.
-    SELECT min(staged.line) AS line
-    FROM stored JOIN staged_events AS staged
-        ON staged.event_id = stored.event_id AND staged.epoch = stored.live_epoch
-    WHERE staged.kind IN ('snapshot', 'update', 'absent')
-    GROUP BY staged.event_id
-), latest AS (
-    -- Only the line's number is sorted about: rows are wide.
-    SELECT DISTINCT ON (balance_key) line
-    FROM counting JOIN staged_events USING (line)
-    ORDER BY balance_key, epoch DESC, line DESC
-)
-INSERT INTO balancebus.balances AS known (
-    balance_key, venue, account, subaccount, wallet, wallet_id, nature, asset, kind,
-    balance, available, venue_time, received_at, epoch, event_id, topic,
-    topic_partition, topic_offset
-)
-SELECT
-    balance_key, venue, account, subaccount, wallet, wallet_id, nature, asset, kind,
-    balance, available, venue_time, received_at, epoch, event_id, topic,
-    topic_partition, topic_offset
-FROM latest JOIN staged_events USING (line)
+INSERT INTO balancebus.balances AS known ({_HELD}) SELECT {_HELD} FROM staged_events
 ON CONFLICT (balance_key) DO UPDATE SET
     nature = excluded.nature,
     kind = excluded.kind,
@@ -82,10 +71,23 @@ ON CONFLICT (balance_key) DO UPDATE SET
     event_id = excluded.event_id,
     topic = excluded.topic,
     topic_partition = excluded.topic_partition,
-    topic_offset = excluded.topic_offset
+    topic_offset = excluded.topic_offset,
+    effective_at = excluded.effective_at
 WHERE excluded.epoch >= known.epoch
 """  # noqa: S608 — column names are our own
-"""Takes the staged rows into events and balances."""
+"""Takes the staged rows into balances."""
+
+RETELL = f"""
+INSERT INTO balancebus.retellings ({_HELD}) SELECT {_HELD} FROM staged_events
+ON CONFLICT DO NOTHING
+"""  # noqa: S608 — column names are our own
+"""Takes the staged rows into retellings."""
+
+CLEAR_STAGED = "DELETE FROM staged_events"
+
+MAKE_PARTITION = "SELECT balancebus.make_partition(%s)"
+
+DROP_PARTITIONS = "SELECT balancebus.drop_partitions(now() - %s * interval '1 day')"
 
 KNOWN_PLACES = """
 INSERT INTO balancebus.consumer_offsets (topic, topic_partition, next_offset)
@@ -116,9 +118,8 @@ WHERE known.topic = place.topic AND known.topic_partition = place.topic_partitio
 """
 
 SESSION = """
+SET timezone = 'UTC';
 SET lock_timeout = '10s';
-SET idle_in_transaction_session_timeout = '30s';
-SET enable_nestloop = off
+SET idle_in_transaction_session_timeout = '30s'
 """
-"""Ends the transaction of an instance that was stopped in the middle of it, and keeps
-the planner, which knows nothing about a temporary table, from quadratic plans."""
+"""Ends the transaction of an instance that was stopped in the middle of it."""

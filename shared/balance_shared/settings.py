@@ -177,6 +177,8 @@ class StorageSettings(ServiceSettings):
     """What storage takes beside."""
 
     postgres_dsn: SecretStr
+    storage_frames: bool = False
+    storage_retention_days: Annotated[int, Field(ge=1, le=36_500)] | None = None
 
 
 class MetricsSettings(ServiceSettings):

@@ -24,9 +24,9 @@ def test_unreadable_dsn_is_refused_without_being_shown():
 
 
 def line(make_event, offset):
-    """Return the COPY bytes of one event."""
+    """Return the rows of one event."""
     event = make_event(event_id=f"id-{offset}")
-    return rows.copy_line(0, rows.Placed(event, *PLACE, offset)).encode()
+    return [rows.row_of(rows.Placed(event, *PLACE, offset))]
 
 
 @pytest.mark.integration
@@ -57,5 +57,5 @@ async def test_batch_without_rows_moves_the_position(migrated):
     async with Database.connect(migrated) as database:
         place = ("letters", 0)
         before = await database.positions([place])
-        await database.store(b"", before, {place: 5})
+        await database.store([], before, {place: 5})
         assert {place: 5} == await database.positions([place])

@@ -19,12 +19,13 @@ UNESCAPED = {"\\\\": "\\", "\\t": "\t", "\\n": "\n", "\\r": "\r"}
 
 def fields(event):
     """Return column → text of a row, None for NULL, as PostgreSQL reads COPY."""
-    line = rows.copy_line(7, rows.Placed(event, "t", 3, 42))
-    assert line.endswith("\n")
-    number, *values = line[:-1].split("\t")
-    assert number == "7"
-    read = [None if value == "\\N" else unescape(value) for value in values]
-    return dict(zip(rows.COLUMNS, read, strict=True))
+    return read(rows.row_of(rows.Placed(event, "t", 3, 42)).line, rows.COLUMNS)
+
+
+def read(line, columns):
+    """Return column → text of a line, None for NULL."""
+    texts = [None if text == "\\N" else unescape(text) for text in line.split("\t")]
+    return dict(zip(columns, texts, strict=True))
 
 
 def unescape(text):
@@ -41,9 +42,9 @@ def incoming(key="kraken|main||spot/main|BTC", value=b"\0\0\0\0\1x"):
 
 
 def test_every_field_of_an_event_has_a_column(make_event):
-    """No field of the record is left out of the row."""
+    """No field of the record is left out of the row; ledger lines have their own."""
     event = make_event()
-    assert set(event.__struct_fields__) <= set(rows.COLUMNS)
+    assert set(event.__struct_fields__) - {"movements"} <= set(rows.COLUMNS)
 
 
 def test_amounts_are_written_with_every_digit(make_event):
@@ -68,20 +69,44 @@ def test_row_has_key_place_and_times(make_event):
     assert row["venue_time"] is None
 
 
-def test_amounts_in_movements_are_exact_texts(make_event):
-    """JSON numbers would be read as floats by most; texts keep the digits."""
+def test_ledger_lines_are_rows_of_their_own(make_event):
+    """Each line of an event is numbered, keyed to it, and exact."""
     movement = Movement(
-        movement_id="L1",
+        movement_id="L\t1",
         amount=Decimal("0.100000000000000001"),
         fee=Decimal("0E-18"),
         occurred_at=NOW,
         attributes={"a": "b"},
     )
-    (read,) = json.loads(fields(make_event(movements=(movement,)))["movements"])
-    assert read["amount"] == "0.100000000000000001"
-    assert read["fee"] == "0"
-    assert read["change"] is None
-    assert read["attributes"] == {"a": "b"}
+    event = make_event(movements=(movement, Movement(movement_id="L2")))
+    row = rows.row_of(rows.Placed(event, "t", 3, 42))
+    text = rows.movement_lines([row, row]).decode()
+    assert text == row.movements * 2
+    first, second = (
+        read(line, rows.MOVEMENT_COLUMNS) for line in row.movements.splitlines()
+    )
+    assert (event.event_id, "0", "L\t1") == (
+        first["event_id"],
+        first["line"],
+        first["movement_id"],
+    )
+    assert (first["amount"], first["fee"], first["change"]) == (
+        "0.100000000000000001",
+        "0",
+        None,
+    )
+    assert first["occurred_at"] == "2026-03-01T00:00:00+00:00"
+    assert json.loads(first["attributes"]) == {"a": "b"}
+    assert (second["line"], second["movement_id"]) == ("1", "L2")
+    assert second["occurred_at"] is None
+
+
+def test_line_of_an_event_ends_with_when_it_took_effect(make_event):
+    """A record that never held has no such time."""
+    row = rows.row_of(rows.Placed(make_event(), "t", 3, 42))
+    first, second = rows.event_lines([(row, NOW), (row, None)]).decode().splitlines()
+    assert f"{row.line}\t2026-03-01T00:00:00+00:00" == first
+    assert f"{row.line}\t\\N" == second
 
 
 @given(text=st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])))

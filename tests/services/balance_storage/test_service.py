@@ -5,6 +5,7 @@ import os
 import sys
 from asyncio.subprocess import DEVNULL, create_subprocess_exec
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -12,14 +13,28 @@ import psycopg
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from msgspec import structs
 
 from balance_schemas.codec import encode_body
 from balance_schemas.keys import account_key
-from balance_schemas.records import DeadLetter
-from balance_schemas.topics import DEAD_LETTERS, EVENTS
+from balance_schemas.records import (
+    ConnectorStatus,
+    DeadLetter,
+    Difference,
+    RawFrame,
+    Reconciliation,
+)
+from balance_schemas.topics import (
+    DEAD_LETTERS,
+    EVENTS,
+    FRAMES,
+    RECONCILIATIONS,
+    STATUS,
+)
 from balance_shared import telemetry
 from balance_shared.errors import PublishError
-from balance_shared.kafka import Consumer
+from balance_shared.kafka import Consumer, Outgoing, Producer
+from balance_shared.kafka.producer import outgoing
 from balance_shared.registry import Registry
 from balance_shared.service import Parts
 from balance_storage.service import run
@@ -121,8 +136,8 @@ def move(bus, partition, offset):
     with psycopg.connect(bus.settings.postgres_dsn.get_secret_value()) as connection:
         connection.execute(
             "UPDATE balancebus.consumer_offsets SET next_offset = %s"
-            " WHERE topic_partition = %s",
-            (offset, partition),
+            " WHERE topic = %s AND topic_partition = %s",
+            (offset, EVENTS.full_name(bus.settings.topic_prefix), partition),
         )
 
 
@@ -262,6 +277,116 @@ async def test_poison_is_put_aside_and_the_rest_stored(bus, make_event):
     assert {"kraken|main"} == {letter.key for letter in letters}
     assert letters[0].payload.endswith(b"\xff\xff\xff")
     assert "NUL" in letters[1].error
+
+
+async def publish_others(settings, told, poison=()):
+    """Write records of other topics as their services would."""
+    topics = {topic for topic, _ in told}
+    async with (
+        Registry(settings.schema_registry_url) as registry,
+        Producer(settings, registry, topics) as producer,
+    ):
+        for topic, record in told:
+            await producer.publish([outgoing(topic, "kraken|main", record, 0)])
+        for topic in poison:
+            await producer.publish(
+                [Outgoing(topic, "kraken|main", "kraken|main", b"\xff", 0)]
+            )
+
+
+STATUS_OF_MAIN = ConnectorStatus(
+    venue="kraken",
+    account="main",
+    feed="ws",
+    state="live",
+    reason="",
+    epoch=2,
+    since=datetime(2026, 3, 1, tzinfo=UTC),
+    instance="i",
+    version="1",
+)
+
+
+async def test_status_of_an_older_epoch_changes_nothing(bus):
+    """A connector that lives on after its successor does not speak for the feed."""
+    told = [
+        (STATUS, STATUS_OF_MAIN),
+        (STATUS, structs.replace(STATUS_OF_MAIN, epoch=1, state="stale")),
+        (STATUS, structs.replace(STATUS_OF_MAIN, state="degraded", reason="row")),
+        (STATUS, structs.replace(STATUS_OF_MAIN, epoch=1, state="stopped")),
+    ]
+    await publish_others(bus.settings, told)
+    async with bus.instance():
+        await bus.until_taken(4)
+    assert [("degraded", "row", 2)] == bus.select(
+        "SELECT state, reason, epoch FROM balancebus.status"
+    )
+
+
+async def test_reconciliations_come_with_their_differences(bus):
+    """A difference is a row; poison among them is put aside with its position."""
+    amount = Decimal("-0.000000000000000001")
+    difference = Difference(
+        subaccount="",
+        wallet="spot",
+        wallet_id="main",
+        asset="BTC",
+        observed=Decimal(1),
+        residual=amount,
+        cause="unknown",
+    )
+    at = datetime(2026, 3, 1, tzinfo=UTC)
+    reconciled = Reconciliation(
+        venue="kraken",
+        account="main",
+        requested_at=at,
+        answered_at=at,
+        verdict="inconsistent",
+        checked=3,
+        differences=(difference, difference),
+    )
+    await publish_others(
+        bus.settings, [(RECONCILIATIONS, reconciled)] * 2, [RECONCILIATIONS]
+    )
+    async with bus.instance():
+        await bus.until_taken(3)
+    assert [("inconsistent", 3)] == bus.select(
+        "SELECT verdict, checked FROM balancebus.reconciliations"
+    )
+    assert [(0, None, Decimal(1), amount), (1, None, Decimal(1), amount)] == bus.select(
+        "SELECT line, streamed, observed, residual"
+        " FROM balancebus.reconciliation_differences ORDER BY line"
+    )
+    (letter,) = await dead_letters(bus.settings, 1)
+    assert 2 == letter.source_offset
+    assert letter.source_topic == RECONCILIATIONS.full_name(bus.settings.topic_prefix)
+
+
+async def test_frames_are_stored_when_asked_for(bus):
+    """Raw frames are kept byte for byte, if the setting says so."""
+    settings = bus.settings.model_copy(update={"storage_frames": True})
+    frame = RawFrame(
+        venue="kraken",
+        account="main",
+        feed="ws",
+        epoch=1,
+        index=7,
+        received_at=datetime(2026, 3, 1, tzinfo=UTC),
+        source="stream",
+        part=0,
+        parts=1,
+        payload=b"{\0}",
+    )
+    await publish_others(settings, [(FRAMES, frame)])
+    async with bus.instance():
+        await asyncio.sleep(0.5)
+    assert 0 == bus.taken()
+    bus.settings = settings
+    async with bus.instance():
+        await bus.until_taken(1)
+    assert [(7, b"{\0}", 0)] == bus.select(
+        "SELECT index, payload, topic_offset FROM balancebus.frames"
+    )
 
 
 async def dead_letters(settings, count):

@@ -8,11 +8,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from balance_storage import rows, sql
+from balance_storage import rows
+from balance_storage.database import Database
 
 pytestmark = pytest.mark.integration
 
 KINDS = ("snapshot", "update", "absent", "backfill")
+PLACE = ("t", 0)
 ASSETS = ("BTC", "ETH", "USD")
 
 TOLD = st.tuples(
@@ -47,26 +49,34 @@ def contract(history):
 
 
 @pytest.fixture(scope="module")
+async def database(migrated):
+    """Give the service's connection."""
+    async with Database.connect(migrated) as database:
+        yield database
+
+
+@pytest.fixture(scope="module")
 def connection(migrated):
-    """Give a connection with the staging table."""
-    with psycopg.connect(migrated) as connection:
-        connection.execute(sql.STAGE)
-        connection.commit()
+    """Give a connection of the tests' own."""
+    with psycopg.connect(migrated, autocommit=True) as connection:
         yield connection
 
 
-def store(connection, batches):
+async def store(connection, database, batches):
     """Empty the tables, then store batch after batch."""
-    connection.execute("TRUNCATE balancebus.events, balancebus.balances")
-    offsets = itertools.count()
+    connection.execute(
+        "TRUNCATE balancebus.events, balancebus.event_ids, balancebus.retellings,"
+        " balancebus.movements, balancebus.balances, balancebus.consumer_offsets"
+    )
+    await database.positions([PLACE])
+    offset = 0
     for batch in batches:
-        placed = [rows.Placed(event, "t", 0, next(offsets)) for event in batch]
-        lines = itertools.starmap(rows.copy_line, enumerate(placed))
-        with connection.cursor() as cursor:
-            with cursor.copy(sql.COPY) as copy:
-                copy.write(rows.copy_text(lines))
-            cursor.execute(sql.MERGE)
-        connection.commit()
+        told = [
+            rows.row_of(rows.Placed(event, *PLACE, number))
+            for number, event in enumerate(batch, offset)
+        ]
+        before, offset = offset, offset + len(batch)
+        await database.store(told, {PLACE: before}, {PLACE: offset})
 
 
 def events_of(connection):
@@ -99,7 +109,7 @@ def shown(events):
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(st.lists(st.lists(TOLD, max_size=12), max_size=4))
-def test_tables_equal_the_model(connection, make_event, told):
+async def test_tables_equal_the_model(connection, database, make_event, told):
     """Epochs, echoes, backfill and absences in any order and any batches."""
     batches = [
         [
@@ -114,7 +124,7 @@ def test_tables_equal_the_model(connection, make_event, told):
         ]
         for batch in told
     ]
-    store(connection, batches)
+    await store(connection, database, batches)
     history = list(itertools.chain.from_iterable(batches))
     events, balances = fold(history)
     assert {
@@ -136,8 +146,8 @@ def one_balance(connection):
 
 
 @pytest.mark.parametrize("together", [True, False])
-def test_backfill_that_repeats_an_update_changes_no_balance(
-    connection, make_event, together
+async def test_backfill_that_repeats_an_update_changes_no_balance(
+    connection, database, make_event, together
 ):
     """A fact of the past, told late, is not the present."""
     history = [
@@ -145,13 +155,15 @@ def test_backfill_that_repeats_an_update_changes_no_balance(
         make_event(event_id="b", balance=Decimal(2)),
         make_event(event_id="a", balance=Decimal(1), kind="backfill", epoch=2),
     ]
-    store(connection, [history] if together else [[event] for event in history])
+    await store(
+        connection, database, [history] if together else [[event] for event in history]
+    )
     assert Decimal(2) == one_balance(connection)
 
 
 @pytest.mark.parametrize("together", [True, False])
-def test_update_that_repeats_a_backfill_changes_the_balance(
-    connection, make_event, together
+async def test_update_that_repeats_a_backfill_changes_the_balance(
+    connection, database, make_event, together
 ):
     """The history was asked first, but the stream's word is what counts."""
     history = [
@@ -159,27 +171,37 @@ def test_update_that_repeats_a_backfill_changes_the_balance(
         make_event(event_id="a", balance=Decimal(3), kind="backfill"),
         make_event(event_id="a", balance=Decimal(3)),
     ]
-    store(connection, [history] if together else [[event] for event in history])
+    await store(
+        connection, database, [history] if together else [[event] for event in history]
+    )
     assert Decimal(3) == one_balance(connection)
     assert events_of(connection)["a"][0] == "backfill"
 
 
 @pytest.mark.parametrize("together", [True, False])
-def test_echo_of_an_update_does_not_undo_a_newer_one(connection, make_event, together):
+async def test_echo_of_an_update_does_not_undo_a_newer_one(
+    connection, database, make_event, together
+):
     """The same fact again in the same epoch is no news."""
     history = [
         make_event(event_id="a", balance=Decimal(1)),
         make_event(event_id="b", balance=Decimal(2)),
         make_event(event_id="a", balance=Decimal(1)),
     ]
-    store(connection, [history] if together else [[event] for event in history])
+    await store(
+        connection, database, [history] if together else [[event] for event in history]
+    )
     assert Decimal(2) == one_balance(connection)
 
 
-def test_amounts_are_exact(connection, make_event):
+async def test_amounts_are_exact(connection, database, make_event):
     """Every digit of 38 comes back from numeric and from JSON."""
     amount = Decimal("-12345678901234567890.123456789012345678")
-    store(connection, [[make_event(balance=amount, available=amount, delta=amount)]])
+    await store(
+        connection,
+        database,
+        [[make_event(balance=amount, available=amount, delta=amount)]],
+    )
     (found,) = connection.execute(
         "SELECT balance, available, delta FROM balancebus.events"
     ).fetchall()
@@ -187,13 +209,10 @@ def test_amounts_are_exact(connection, make_event):
     assert amount == one_balance(connection)
 
 
-def test_place_of_another_record_is_refused(connection, make_event):
+async def test_place_of_another_record_is_refused(connection, database, make_event):
     """Two ids at one place mean a topic made anew; that must not be swallowed."""
-    store(connection, [[make_event(event_id="a")]])
-    line = rows.copy_line(0, rows.Placed(make_event(event_id="b"), "t", 0, 0))
-    with connection.cursor() as cursor:
-        with cursor.copy(sql.COPY) as copy:
-            copy.write(line.encode())
-        with pytest.raises(psycopg.errors.UniqueViolation, match="events_place"):
-            cursor.execute(sql.MERGE)
-    connection.rollback()
+    await store(connection, database, [[make_event(event_id="a")]])
+    row = rows.row_of(rows.Placed(make_event(event_id="b"), *PLACE, 0))
+    with pytest.raises(psycopg.errors.UniqueViolation, match="topic_offset"):
+        await database.store([row], {PLACE: 1}, {PLACE: 2})
+    assert set(events_of(connection)) == {"a"}

@@ -98,7 +98,16 @@ def refused(settings_type=ConnectorSettings):
     [
         (ServiceSettings, SERVICE_NAMES),
         (ConnectorSettings, (*SERVICE_NAMES, *CONNECTOR_NAMES)),
-        (StorageSettings, (*SERVICE_NAMES, "POSTGRES_DSN", "POSTGRES_DSN_FILE")),
+        (
+            StorageSettings,
+            (
+                *SERVICE_NAMES,
+                "POSTGRES_DSN",
+                "POSTGRES_DSN_FILE",
+                "STORAGE_FRAMES",
+                "STORAGE_RETENTION_DAYS",
+            ),
+        ),
         (MetricsSettings, (*SERVICE_NAMES, "METRICS_ASSETS")),
     ],
 )

@@ -1,0 +1,103 @@
+"""Reading: what was true at one time, by what was known at another.
+
+The rule stands in `balance_storage.facts`, which says when each fact takes effect, and
+in the comment of the SQL function ``balancebus.balances_as_of``, which finds them.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+import psycopg
+from psycopg.rows import class_row
+
+from balance_shared.errors import SettingsError
+from balance_storage.database import checked_dsn
+
+_QUERY = """
+SELECT venue, account, subaccount, wallet, wallet_id, asset, nature, kind, balance,
+    available, effective_at, received_at, event_id
+FROM balancebus.balances_as_of(
+    coalesce(%(at)s, now()), coalesce(%(known_at)s, now())
+)
+WHERE %(accounts)s::text[] IS NULL OR account = ANY(%(accounts)s)
+ORDER BY venue, account, subaccount, wallet, wallet_id, asset
+"""
+
+_ABSENT = (psycopg.errors.UndefinedFunction, psycopg.errors.InvalidSchemaName)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One balance as of two times.
+
+    Attributes:
+        venue, account, subaccount, wallet, wallet_id, asset: which balance.
+        nature: what may be summed with what: asset, liability, claim, unknown.
+        kind: snapshot, update, absent (balance 0) or backfill (learned late).
+        balance: in units of the asset, exact.
+        available: part free to use, or None if the venue has not said.
+        effective_at: since when it was so, UTC.
+        received_at: when that was learned, UTC.
+        event_id: the event that says so.
+    """
+
+    venue: str
+    account: str
+    subaccount: str
+    wallet: str
+    wallet_id: str
+    asset: str
+    nature: str
+    kind: str
+    balance: Decimal
+    available: Decimal | None
+    effective_at: datetime
+    received_at: datetime
+    event_id: str
+
+
+async def held_as_of(
+    dsn: str,
+    at: datetime | None = None,
+    known_at: datetime | None = None,
+    accounts: Collection[str] | None = None,
+) -> list[Held]:
+    """Return the balances that were true at `at` by what was known at `known_at`.
+
+    Args:
+        dsn: libpq connection string or URL; the role balancebus_reader suffices.
+        at: the venues' time, UTC; None: now.
+        known_at: time of arrival, UTC; None: now.
+        accounts: aliases of accounts; None: all.
+
+    Returns:
+        Balances by venue, account, subaccount, wallet and asset, zeros among them.
+
+    Raises:
+        SettingsError: the database has no such tables, or we may not read them.
+        psycopg.OperationalError: the database cannot be reached.
+    """
+    values = {
+        "at": at,
+        "known_at": known_at,
+        "accounts": None if accounts is None else sorted(accounts),
+    }
+    options = checked_dsn(dsn)
+    async with await psycopg.AsyncConnection.connect(options) as connection:
+        await connection.execute("SET timezone = 'UTC'")
+        cursor = connection.cursor(row_factory=class_row(Held))
+        try:
+            await cursor.execute(_QUERY, values)
+        except _ABSENT as error:
+            raise SettingsError(
+                "BALANCEBUS_POSTGRES_DSN: this database has no balances of this "
+                "version: run `balancebus storage migrate`"
+            ) from error
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise SettingsError(
+                f"BALANCEBUS_POSTGRES_DSN: {error.diag.message_primary}: "
+                "GRANT balancebus_reader to this user"
+            ) from error
+        return await cursor.fetchall()

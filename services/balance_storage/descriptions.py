@@ -1,0 +1,143 @@
+"""What each table and column means: the words of the records' schemas, and our own.
+
+`balance_storage.schema` writes them into the database whenever they differ, so that
+the comments there cannot drift from ``schemas/balance_schemas/avro``.
+"""
+
+import json
+from typing import Any
+
+from balance_schemas.codec import schema_text
+
+_PLACE = {
+    "topic": "Kafka topic of the record.",
+    "topic_partition": "Its partition of that topic.",
+    "topic_offset": "Its offset in that partition.",
+}
+_BALANCE_KEY = {
+    "balance_key": "venue|account|subaccount|wallet/wallet_id|asset, parts "
+    "percent-encoded."
+}
+_EFFECTIVE = {
+    "effective_at": "When the fact took effect: the venue's time (of arrival where "
+    "the venue says none), for all but backfill not before what it replaced did; null "
+    "if it never held, being of an older epoch."
+}
+_RECONCILED = {"line": "Place in the reconciliation, from 0."}
+
+_SOURCES: dict[str, tuple[str, str | None, str, dict[str, str]]] = {
+    "events": (
+        "BalanceEvent",
+        None,
+        (
+            "Every balance event of the bus, partitioned by month of received_at. One "
+            "id, one fact: of records that repeat an id, the first is kept."
+        ),
+        {
+            **_PLACE,
+            **_BALANCE_KEY,
+            **_EFFECTIVE,
+            "stored_at": "When the transaction that stored the row began.",
+        },
+    ),
+    "event_ids": (
+        "BalanceEvent",
+        None,
+        "The id of every stored event, once.",
+        {
+            "live_epoch": "Greatest epoch in which a record of this id other than a "
+            "backfill was told; null while only backfill told it."
+        },
+    ),
+    "retellings": (
+        "BalanceEvent",
+        None,
+        (
+            "Records that repeat the id of an event and count nevertheless: told live "
+            "after a backfill, or in a greater epoch."
+        ),
+        {**_PLACE, **_BALANCE_KEY, **_EFFECTIVE},
+    ),
+    "movements": (
+        "BalanceEvent",
+        "movements",
+        "The ledger lines behind events, one a row, partitioned as events are.",
+        {
+            **_BALANCE_KEY,
+            "event_id": "Event that the line is behind; a row of events.",
+            "received_at": "When that event arrived.",
+            "line": "Place of the line in its event, from 0.",
+        },
+    ),
+    "balances": (
+        "BalanceEvent",
+        None,
+        (
+            "The current balance of each balance key: the last record in topic order "
+            "among those of the greatest epoch, of kind snapshot, update or absent."
+        ),
+        {
+            **_PLACE,
+            **_BALANCE_KEY,
+            **_EFFECTIVE,
+            "kind": "Kind of the record: snapshot, update or absent (balance 0).",
+            "event_id": "Event id of the record that holds now; a row of events.",
+        },
+    ),
+    "status": ("ConnectorStatus", None, "The last known state of each feed.", {}),
+    "reconciliations": ("Reconciliation", None, "", {}),
+    "reconciliation_differences": (
+        "Reconciliation",
+        "differences",
+        "",
+        {
+            **_RECONCILED,
+            "venue": "Venue of the reconciliation.",
+            "account": "Account of the reconciliation.",
+            "requested_at": "With venue and account: which reconciliation.",
+        },
+    ),
+    "proofs": ("BalanceProof", None, "", _BALANCE_KEY),
+    "alerts": ("Alert", None, "", {}),
+    "frames": ("RawFrame", None, "", _PLACE),
+    "consumer_offsets": (
+        "BalanceEvent",
+        None,
+        (
+            "How far each partition is stored; moved in the transaction that stores "
+            "the rows."
+        ),
+        {
+            **_PLACE,
+            "next_offset": "Offset of the first record that is not stored yet.",
+            "updated_at": "When it was last moved.",
+        },
+    ),
+}
+"""Table → record, its array field (None: the record itself), comment (empty: the
+record's own words), words of columns that the record does not have or that mean
+something else here."""
+
+
+def of_tables() -> dict[str, str]:
+    """Return table → what it holds."""
+    return {
+        table: own or _definition(record, part)["doc"]
+        for table, (record, part, own, _) in _SOURCES.items()
+    }
+
+
+def of_columns(table: str) -> dict[str, str]:
+    """Return column → what it means, for all that the table might have."""
+    record, part, _, own = _SOURCES[table]
+    fields = _definition(record, part)["fields"]
+    return {field["name"]: field["doc"] for field in fields} | own
+
+
+def _definition(record: str, part: str | None) -> dict[str, Any]:
+    definition: dict[str, Any] = json.loads(schema_text(record))
+    if part is None:
+        return definition
+    fields = {field["name"]: field["type"] for field in definition["fields"]}
+    items: dict[str, Any] = fields[part]["items"]
+    return items

@@ -1,0 +1,155 @@
+"""Rows of the topics beside events: status, reconciliations, proofs, alerts, frames.
+
+Each record becomes statements with values, executed in the transaction that moves its
+position. Records reach us in topic order and exactly once: what arrives later is later.
+No I/O.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from balance_schemas.decimals import plain
+from balance_schemas.records import BalanceProof, RawFrame, Reconciliation, Record
+from balance_schemas.topics import (
+    ALERTS,
+    FRAMES,
+    PROOFS,
+    RECONCILIATIONS,
+    STATUS,
+    Topic,
+)
+from balance_shared.errors import RecordInvalid
+from balance_storage.rows import KEY_BYTES_MAX, Statement
+
+_Values = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Where the records of a topic go.
+
+    Attributes:
+        name: of the table.
+        identity: columns that make a row the same row.
+        replaces: a later record replaces the row; else the first one stays.
+        guard: what must hold besides, in SQL; empty: nothing.
+    """
+
+    name: str
+    identity: tuple[str, ...]
+    replaces: bool
+    guard: str = ""
+
+
+TABLES: Mapping[Topic, Table] = {
+    STATUS: Table(
+        "status",
+        ("venue", "account", "feed"),
+        replaces=True,
+        guard="excluded.epoch >= known.epoch",
+    ),
+    RECONCILIATIONS: Table(
+        "reconciliations", ("venue", "account", "requested_at"), replaces=False
+    ),
+    PROOFS: Table("proofs", ("balance_key",), replaces=True),
+    ALERTS: Table("alerts", ("alert_id",), replaces=True),
+    FRAMES: Table(
+        "frames",
+        ("venue", "account", "feed", "epoch", "index", "part", "received_at"),
+        replaces=False,
+    ),
+}
+"""Topic → table."""
+
+_DIFFERENCES = Table(
+    "reconciliation_differences",
+    ("venue", "account", "requested_at", "line"),
+    replaces=False,
+)
+
+
+def statements(
+    topic: Topic, record: Record, place: tuple[str, int, int]
+) -> list[Statement]:
+    """Return what stores a record.
+
+    Args:
+        topic: of `TABLES`.
+        record: of the topic's type.
+        place: name of its topic, partition and offset.
+
+    Raises:
+        RecordInvalid: PostgreSQL could not hold it: a NUL character in a text, or an
+            identity over `KEY_BYTES_MAX`. Dead-letter it.
+    """
+    return [_insert(table, row) for table, row in _rows(topic, record, place)]
+
+
+def _rows(
+    topic: Topic, record: Record, place: tuple[str, int, int]
+) -> Iterator[tuple[Table, _Values]]:
+    values = msgspec.structs.asdict(record)
+    if isinstance(record, BalanceProof):
+        values["balance_key"] = record.key
+    if isinstance(record, RawFrame):
+        names = ("topic", "topic_partition", "topic_offset")
+        values |= dict(zip(names, place, strict=True))
+    differences = values.pop("differences", ())
+    yield TABLES[topic], values
+    if isinstance(record, Reconciliation):
+        for line, difference in enumerate(differences):
+            yield (
+                _DIFFERENCES,
+                {
+                    "venue": record.venue,
+                    "account": record.account,
+                    "requested_at": record.requested_at,
+                    "line": line,
+                }
+                | msgspec.structs.asdict(difference),
+            )
+
+
+def _insert(table: Table, row: _Values) -> Statement:
+    values = {name: _value(name, value) for name, value in row.items()}
+    identity = "".join(str(values[name]) for name in table.identity)
+    if len(identity.encode()) > KEY_BYTES_MAX:
+        raise RecordInvalid(f"identity is longer than {KEY_BYTES_MAX} bytes")
+    columns = ", ".join(values)
+    marks = ", ".join(["%s"] * len(values))
+    insert = (
+        f"INSERT INTO balancebus.{table.name} AS known ({columns}) "  # noqa: S608 — column names are our own
+        f"VALUES ({marks}) ON CONFLICT ({', '.join(table.identity)}) "
+    )
+    if not table.replaces:
+        return f"{insert}DO NOTHING", tuple(values.values())
+    changes = ", ".join(
+        f"{name} = excluded.{name}" for name in values if name not in table.identity
+    )
+    guard = f" WHERE {table.guard}" if table.guard else ""
+    return f"{insert}DO UPDATE SET {changes}{guard}", tuple(values.values())
+
+
+def _value(name: str, value: Any) -> Any:
+    """Return a value as PostgreSQL reads it: texts, but for bytes and null."""
+    match value:
+        case None | bytes():
+            return value
+        case Decimal():
+            return plain(value)
+        case datetime():
+            return value.isoformat()
+        case dict():
+            text = msgspec.json.encode(value).decode()
+            nul = any("\0" in part for pair in value.items() for part in pair)
+        case _:
+            text = str(value)
+            nul = "\0" in text
+    if nul:
+        raise RecordInvalid(f"{name} has a NUL character, which PostgreSQL cannot hold")
+    return text
