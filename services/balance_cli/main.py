@@ -19,6 +19,7 @@ _COMMANDS = {
     "connector": "balance_cli.connector",
     "storage": "balance_cli.storage",
     "metrics": "balance_cli.metrics",
+    "balances": "balance_cli.balances",
     "topics": "balance_cli.topics",
     "schemas": "balance_cli.schemas",
     "config": "balance_cli.config",
