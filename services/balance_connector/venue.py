@@ -90,6 +90,20 @@ class Step(NamedTuple):
     notes: tuple[Note, ...] = ()
 
 
+def unusable(error: Exception) -> Step:
+    """Return the step of an answer that cannot be used; the round is tried again.
+
+    Args:
+        error: a `VenueError`, or what reading the answer raised; what cannot be read
+            becomes a dead letter.
+    """
+    if isinstance(error, VenueError) and not isinstance(error, FrameInvalid):
+        return Step(demand=error, keep=False)
+    if not isinstance(error, FrameInvalid):
+        error = FrameInvalid("invalid_answer", str(error))
+    return Step(invalid=error, demand=error)
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """One REST call, signed and ready: the bytes of `body` are what was signed.

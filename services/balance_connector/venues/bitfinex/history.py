@@ -30,6 +30,7 @@ from balance_connector.venue import (
     Response,
     Step,
     Stretch,
+    unusable,
 )
 from balance_connector.venues.bitfinex.auth import private_call
 from balance_connector.venues.bitfinex.names import AskedNames, maps_told
@@ -97,10 +98,8 @@ class BitfinexHistory:
             return self._names.take(response, received_at)
         try:
             rows = rows_of(response, _PERMISSION)
-        except FrameInvalid as error:
-            return Step(invalid=error, demand=error)
         except VenueError as error:
-            return Step(demand=error, keep=False)
+            return unusable(error)
         return self._page(rows)
 
     def _page(self, rows: list[msgspec.Raw]) -> Step:

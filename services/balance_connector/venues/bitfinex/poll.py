@@ -14,6 +14,7 @@ from balance_connector.venue import (
     Request,
     Response,
     Step,
+    unusable,
 )
 from balance_connector.venues.bitfinex.auth import private_call
 from balance_connector.venues.bitfinex.events import WALLETS_PERMISSION
@@ -22,7 +23,7 @@ from balance_connector.venues.bitfinex.observing import read_list, spared_of
 from balance_connector.venues.bitfinex.options import BitfinexOptions
 from balance_connector.venues.bitfinex.refusals import rows_of
 from balance_connector.venues.bitfinex.wire import read_elements
-from balance_shared.errors import FrameInvalid, VenueError
+from balance_shared.errors import VenueError
 
 
 class BitfinexPoll:
@@ -51,10 +52,8 @@ class BitfinexPoll:
             return self._names.take(response, received_at)
         try:
             rows = read_elements(rows_of(response, WALLETS_PERMISSION))
-        except FrameInvalid as error:
-            return Step(invalid=error, demand=error)
         except VenueError as error:
-            return Step(demand=error, keep=False)
+            return unusable(error)
         names = self._names.table
         reading = read_list(rows, names)
         new = sum(

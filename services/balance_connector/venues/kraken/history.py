@@ -14,7 +14,14 @@ import msgspec
 from balance_connector.amounts import amount_of
 from balance_connector.books import Observed, Pocket
 from balance_connector.rows import UNREADABLE, text_of
-from balance_connector.venue import Credentials, Request, Response, Step, Stretch
+from balance_connector.venue import (
+    Credentials,
+    Request,
+    Response,
+    Step,
+    Stretch,
+    unusable,
+)
 from balance_connector.venues.kraken.auth import private_call
 from balance_connector.venues.kraken.names import AskedNames
 from balance_connector.venues.kraken.options import KrakenOptions
@@ -83,13 +90,8 @@ class KrakenHistory:
         try:
             result = result_of(response, _PERMISSION, received_at.timestamp())
             entries = _page.decode(result).ledger
-        except FrameInvalid as error:
-            return Step(invalid=error, demand=error)
-        except VenueError as error:
-            return Step(demand=error, keep=False)
-        except UNREADABLE as error:
-            invalid = FrameInvalid("invalid_answer", str(error))
-            return Step(invalid=invalid, demand=invalid)
+        except (VenueError, *UNREADABLE) as error:
+            return unusable(error)
         self._offset += len(entries)
         self._complete = len(entries) < PAGE
         return self._lines(entries)

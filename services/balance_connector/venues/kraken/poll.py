@@ -17,6 +17,7 @@ from balance_connector.venue import (
     Request,
     Response,
     Step,
+    unusable,
 )
 from balance_connector.venues.kraken.auth import private_call
 from balance_connector.venues.kraken.names import AskedNames
@@ -65,13 +66,8 @@ class KrakenPoll:
         try:
             result = result_of(response, _PERMISSION, received_at.timestamp())
             return self._read(_balances.decode(result), received_at)
-        except FrameInvalid as error:
-            return Step(invalid=error, demand=error)
-        except VenueError as error:
-            return Step(demand=error, keep=False)
-        except UNREADABLE as error:
-            invalid = FrameInvalid("invalid_answer", str(error))
-            return Step(invalid=invalid, demand=invalid)
+        except (VenueError, *UNREADABLE) as error:
+            return unusable(error)
 
     def _read(self, rows: dict[str, msgspec.Raw], received_at: datetime) -> Step:
         observed: list[Observed] = []

@@ -17,7 +17,14 @@ import msgspec
 from balance_connector.amounts import amount_of
 from balance_connector.books import REFERENCE, Observed, Pocket
 from balance_connector.rows import UNREADABLE, BadRow
-from balance_connector.venue import Credentials, Request, Response, Step, Stretch
+from balance_connector.venue import (
+    Credentials,
+    Request,
+    Response,
+    Step,
+    Stretch,
+    unusable,
+)
 from balance_connector.venues.zerohash import wire
 from balance_connector.venues.zerohash.accounts import (
     Accounts,
@@ -102,10 +109,8 @@ class ZeroHashHistory:
             check(response, self._dialect.name)
             page = wire.read_page(response.body)
             step = self._runs(pocket, page) if pocket.reference else self._find(page)
-        except FrameInvalid as error:
-            return Step(invalid=error, demand=error)
         except VenueError as error:
-            return Step(demand=error, keep=False)
+            return unusable(error)
         return self._cut_short(step)
 
     def _cut_short(self, step: Step) -> Step:

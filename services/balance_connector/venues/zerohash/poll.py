@@ -19,6 +19,7 @@ from balance_connector.venue import (
     Request,
     Response,
     Step,
+    unusable,
 )
 from balance_connector.venues.zerohash import wire
 from balance_connector.venues.zerohash.accounts import (
@@ -85,10 +86,8 @@ class ZeroHashPoll:
             bad = len(self._bad)
             self._check(page)
             self._read(page)
-        except FrameInvalid as error:
-            return Step(invalid=error, demand=error)
         except VenueError as error:
-            return Step(demand=error, keep=False)
+            return unusable(error)
         new = invalid_of(self._bad[bad:])
         last = self._page >= (page.total_pages or 0)
         self._page += 1
