@@ -42,7 +42,8 @@ class Answered(NamedTuple):
 
 Group = tuple[str, str, str]
 """What is compared: subaccount, the venue's word for the wallet, its code of the asset.
-Where stream and polls name things differently: subaccount, "", the canonical asset."""
+Where stream and polls name things differently: subaccount, "", the canonical asset;
+and, as far as they agree on those sums, the kind of wallet in between."""
 
 
 class Sums(NamedTuple):
@@ -73,6 +74,11 @@ class Found(NamedTuple):
             return "inconsistent"
         return "inconclusive" if self.open or self.confirmed else "consistent"
 
+    def checked(self, *, same_codes: bool) -> int:
+        """Return how many balances were compared: wallets, or sums over wallets."""
+        groups = {*self.agreed, *self.confirmed}
+        return sum(same_codes or not wallet for _, wallet, _ in groups)
+
     @property
     def differences(self) -> tuple[Difference, ...]:
         """All differences, the confirmed first, in the order of their groups."""
@@ -88,7 +94,12 @@ class Found(NamedTuple):
 _WIDE = Context(prec=60)
 """Sums over wallets may be larger than any record holds."""
 
-_PASSING = frozenset({"pending_withdrawal", "unknown_asset", "unreadable"})
+OTHER_WALLET = "other_wallet"
+"""Cause where the sums over wallets agree, but not how they lie in the wallets."""
+
+_PASSING = frozenset(
+    {"pending_withdrawal", "unknown_asset", "unreadable", OTHER_WALLET}
+)
 """Causes that are no proof against the stream, however often they are seen."""
 
 _UNDECIDED = frozenset({"torn_answer", "venue_lag", "stale_stream"})
@@ -102,6 +113,7 @@ def compare(
     *,
     same_codes: bool = True,
     net_of_pending: bool = False,
+    accepted: Collection[Group] = (),
 ) -> Found:
     """Return what is established once one more answer is compared.
 
@@ -111,24 +123,30 @@ def compare(
         before: what the answers before have established.
         same_codes: see `Venue.same_codes`.
         net_of_pending: see `Venue.net_of_pending`.
+        accepted: groups whose wallets the two sources are known to name differently.
 
     Returns:
         Groups that agreed once stay agreed: each was right at its time.
     """
     picture = answered.picture
-    group_of = _by_code if same_codes else _by_asset
-    streamed = _sums(known.values(), group_of)
-    observed = _observed(picture, group_of)
-    spared = _spared(known, picture, group_of)
+    groups_of = _by_code if same_codes else _by_asset
+    streamed = _streamed(known.values(), groups_of)
+    observed = _observed(picture, groups_of)
+    spared = _spared(known, picture, groups_of)
     unmapped = {
-        group_of(row.pocket)
+        group
         for row in picture.rows
         if row.pocket.venue_asset in picture.unmapped
+        for group in groups_of(row.pocket)
     }
     agreed = set(before.agreed)
     undecided: dict[Group, Difference] = {}
     confirmed: dict[Group, Difference] = {}
-    for group in streamed.keys() | observed.keys() | spared:
+    # Sums first: wallets are looked at where the sums agree.
+    for group in sorted(streamed.keys() | observed.keys() | spared):
+        within = not same_codes and group[1] != ""
+        if within and (group in accepted or (group[0], "", group[2]) not in agreed):
+            continue
         ours, theirs = streamed.get(group), observed.get(group)
         motion = "unreadable" if group in spared else _motion(ours, answered)
         if motion in _UNDECIDED and group in agreed:
@@ -138,63 +156,64 @@ def compare(
             continue
         agreed.discard(group)
         still = _cause(ours, theirs, group in unmapped, net_of_pending)
-        found = _difference(ours, theirs, motion or still, same_codes=same_codes)
+        cause = motion or (OTHER_WALLET if within else still)
+        found = _difference(group, ours, theirs, cause, same_codes=same_codes)
         settled = found.cause not in _UNDECIDED and _same(found, before, group)
         (confirmed if settled else undecided)[group] = found
     return Found(frozenset(agreed), undecided, confirmed)
 
 
-def _by_code(pocket: Pocket) -> Group:
-    return pocket.subaccount, pocket.wallet_id, pocket.venue_asset
+GroupsOf = Callable[[Pocket], tuple[Group, ...]]
 
 
-def _by_asset(pocket: Pocket) -> Group:
-    return pocket.subaccount, "", pocket.asset
+def _by_code(pocket: Pocket) -> tuple[Group, ...]:
+    return ((pocket.subaccount, pocket.wallet_id, pocket.venue_asset),)
 
 
-def _sums(
-    holdings: Collection[Holding], group_of: Callable[[Pocket], Group]
-) -> dict[Group, Sums]:
+def _by_asset(pocket: Pocket) -> tuple[Group, ...]:
+    subaccount, asset = pocket.subaccount, pocket.asset
+    return (subaccount, "", asset), (subaccount, pocket.wallet, asset)
+
+
+def _streamed(holdings: Collection[Holding], groups_of: GroupsOf) -> dict[Group, Sums]:
     sums: dict[Group, Sums] = {}
     for pocket, balance, told_at, _ in holdings:
-        group = group_of(pocket)
-        held = sums.get(group)
-        if held is None:
-            sums[group] = Sums(balance, pocket, told_at)
-        else:
-            latest = max(told_at, held.told_at or told_at)
-            sums[group] = Sums(_WIDE.add(held.amount, balance), pocket, latest)
+        for group in groups_of(pocket):
+            held = sums.get(group)
+            if held is None:
+                sums[group] = Sums(balance, pocket, told_at)
+            else:
+                latest = max(told_at, held.told_at or told_at)
+                sums[group] = Sums(_WIDE.add(held.amount, balance), pocket, latest)
     return sums
 
 
-def _observed(
-    picture: Picture, group_of: Callable[[Pocket], Group]
-) -> dict[Group, Sums]:
+def _observed(picture: Picture, groups_of: GroupsOf) -> dict[Group, Sums]:
     sums: dict[Group, Sums] = {}
     for row in picture.rows:
-        group = group_of(row.pocket)
-        held = sums.get(group)
-        total = _WIDE.add(held.amount, row.balance) if held else row.balance
-        sums[group] = Sums(total, row.pocket)
+        for group in groups_of(row.pocket):
+            held = sums.get(group)
+            total = _WIDE.add(held.amount, row.balance) if held else row.balance
+            sums[group] = Sums(total, row.pocket)
     return sums
 
 
 def _spared(
-    known: Mapping[str, Holding],
-    picture: Picture,
-    group_of: Callable[[Pocket], Group],
+    known: Mapping[str, Holding], picture: Picture, groups_of: GroupsOf
 ) -> set[Group]:
     """Return the groups of which the answer tells nothing that can be read."""
     if picture.spared is None:
-        return {group_of(holding.pocket) for holding in known.values()}
-    if not picture.spared:
+        pockets = [holding.pocket for holding in known.values()]
+    elif not picture.spared:
         return set()
-    return {
-        group_of(pocket)
-        for pocket, *_ in known.values()
-        if (pocket.subaccount, pocket.venue_asset) in picture.spared
-        or (pocket.subaccount, pocket.asset) in picture.spared
-    }
+    else:
+        pockets = [
+            pocket
+            for pocket, *_ in known.values()
+            if (pocket.subaccount, pocket.venue_asset) in picture.spared
+            or (pocket.subaccount, pocket.asset) in picture.spared
+        ]
+    return {group for pocket in pockets for group in groups_of(pocket)}
 
 
 def _amount(sums: Sums | None) -> Decimal:
@@ -224,7 +243,12 @@ def _cause(
 
 
 def _difference(
-    ours: Sums | None, theirs: Sums | None, cause: str, *, same_codes: bool
+    group: Group,
+    ours: Sums | None,
+    theirs: Sums | None,
+    cause: str,
+    *,
+    same_codes: bool,
 ) -> Difference:
     pocket = next(sums.pocket for sums in (ours, theirs) if sums)
     streamed = ours.amount if ours else None
@@ -238,7 +262,7 @@ def _difference(
         residual, cause = ZERO, "unreadable"
     return Difference(
         subaccount=pocket.subaccount,
-        wallet=pocket.wallet if same_codes else "",
+        wallet=pocket.wallet if same_codes else group[1],
         wallet_id=pocket.wallet_id if same_codes else "",
         asset=pocket.asset,
         streamed=streamed,

@@ -4,8 +4,8 @@ The comparing is in ``reconcile.py``; here is what it waits for and what follows
 comparison in which every balance agreed moves the stream's `confirmed_at`. A difference
 that is confirmed makes the stream take a new picture; if the new one does not mend it,
 the stream is degraded until both agree again, and no further picture is taken for it.
-What may be a pending withdrawal, or a code that is not mapped yet, is asked of a new
-picture too: if that says the same, nothing is wrong.
+What may be a pending withdrawal, a code that is not mapped yet, or another name of a
+wallet, is asked of a new picture too: if that says the same, nothing is wrong.
 """
 
 from datetime import datetime
@@ -15,7 +15,13 @@ import structlog
 
 from balance_connector.feed import Feed
 from balance_connector.outbox import Entry
-from balance_connector.reconcile import Answered, Found, compare
+from balance_connector.reconcile import (
+    OTHER_WALLET,
+    Answered,
+    Found,
+    Group,
+    compare,
+)
 from balance_connector.stream import StreamRunner
 from balance_connector.venue import State
 from balance_schemas.decimals import plain
@@ -31,7 +37,9 @@ SETTLE_S = 2.0
 TRIES_MAX = 5
 """Answers that are compared before an undecided comparison is published as such."""
 
-_DOUBTFUL = frozenset({"missed_event", "pending_withdrawal", "unknown_asset"})
+_DOUBTFUL = frozenset(
+    {"missed_event", "pending_withdrawal", "unknown_asset", OTHER_WALLET}
+)
 """Causes that a new picture tells apart from a message that was lost."""
 
 LISTED_MAX = 3
@@ -59,6 +67,7 @@ class StreamWitness:
         self._epoch = 0
         self._tries = 0
         self._pictured: frozenset[tuple[object, ...]] = frozenset()
+        self._accepted: set[Group] = set()
 
     async def hear(self, answered: Answered) -> bool:
         """Compare one answer; return whether another is wanted soon."""
@@ -79,6 +88,7 @@ class StreamWitness:
             self._found,
             same_codes=venue.same_codes,
             net_of_pending=venue.net_of_pending,
+            accepted=self._accepted,
         )
         self._tries += 1
         if self._found.open and self._tries < TRIES_MAX:
@@ -110,7 +120,12 @@ class StreamWitness:
             text = f"REST says otherwise: {_listed(doubted)}"
             log.error("inconsistent", balances=len(doubted), text=text)
             self._runner.doubt = PictureNeeded("inconsistent", text)
-        elif wrong:
+            self._pictured = differences
+            return
+        self._accepted |= {
+            group for group, row in found.confirmed.items() if row.cause == OTHER_WALLET
+        }
+        if wrong:
             self._runner.dispute = f"REST says otherwise: {_listed(wrong)}"
         self._pictured = differences
 
@@ -124,7 +139,7 @@ class StreamWitness:
             requested_at=requested_at,
             answered_at=answered_at,
             verdict=found.verdict,
-            checked=len(found.agreed) + len(found.confirmed),
+            checked=found.checked(same_codes=self._stream.venue.same_codes),
             differences=found.differences,
         )
         names = account.venue, account.alias, found.verdict

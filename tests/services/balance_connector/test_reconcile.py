@@ -23,8 +23,9 @@ SECOND = timedelta(seconds=1)
 
 
 def pocket(asset: str, wallet: str = "main", code: str | None = None) -> Pocket:
-    """Return a spot wallet."""
-    return Pocket("", "spot", wallet, asset, code or asset)
+    """Return a spot wallet, or an earn wallet of that name."""
+    kind = "spot" if wallet == "main" else "earn"
+    return Pocket("", kind, wallet, asset, code or asset)
 
 
 def streamed(*, at=LONG_AGO, wallet="main", **amounts: str) -> dict[str, Holding]:
@@ -178,10 +179,36 @@ def test_unreadable_balance_is_not_confirmed(spared):
 
 def test_wallets_may_be_summed():
     """Where stream and polls name wallets differently, their sums must agree."""
-    known = streamed(BTC="1") | streamed(BTC="2", wallet="earn")
-    found = compared(known, answer(BTC="3"), same_codes=False)
+    known = streamed(BTC="1") | streamed(BTC="2", wallet="liquid")
+    rows = [
+        Observed(pocket("BTC"), Decimal(1)),
+        Observed(pocket("BTC", "F"), Decimal(2)),
+    ]
+    other = Answered(Picture(rows), ASKED, ASKED + SECOND, 1)
+    found = compared(known, other, same_codes=False)
 
     assert "consistent" == found.verdict
+
+
+def test_lost_transfer_shows_in_the_wallets():
+    """The sums agree and the wallets do not: a new picture is worth it, no more."""
+    known = streamed(BTC="3") | streamed(BTC="0", wallet="liquid")
+    rows = [
+        Observed(pocket("BTC"), Decimal(1)),
+        Observed(pocket("BTC", "F"), Decimal(2)),
+    ]
+    other = Answered(Picture(rows), ASKED, ASKED + SECOND, 1)
+    found = compared(known, other, other, same_codes=False)
+    accepted = compare(
+        known, other, Found(), same_codes=False, accepted=found.confirmed
+    )
+
+    assert "inconclusive" == found.verdict
+    assert [("earn", Decimal(2)), ("spot", Decimal(-2))] == [
+        (row.wallet, row.residual) for row in found.differences
+    ]
+    assert {"BTC": "other_wallet"} == causes(found)
+    assert "consistent" == accepted.verdict
 
 
 def test_names_do_not_matter_where_codes_are_the_same():
