@@ -194,27 +194,9 @@ REVOKE ALL ON FUNCTION balancebus.make_partition, balancebus.drop_partitions
     FROM PUBLIC;
 """
 
-_HELD = (
-    "balance_key",
-    "venue",
-    "account",
-    "subaccount",
-    "wallet",
-    "wallet_id",
-    "nature",
-    "asset",
-    "kind",
-    "balance",
-    "available",
-    "venue_time",
-    "received_at",
-    "epoch",
-    "event_id",
-    "topic",
-    "topic_partition",
-    "topic_offset",
-    "effective_at",
-)
+_HELD = """balance_key venue account subaccount wallet wallet_id nature asset kind
+balance available venue_time received_at epoch event_id topic topic_partition
+topic_offset effective_at"""
 
 _AS_OF = """
 CREATE FUNCTION balancebus.balances_as_of(
@@ -255,7 +237,7 @@ facts received by known_at that took effect (see events.effective_at) by at, whi
 cut to known_at, the last to take effect of each key; of equal ones that of the greater
 epoch, then the later record. Facts learned late change what was true, never what was
 known.';
-""".replace("{columns}", ", ".join(f"one.{column}" for column in _HELD))
+""".replace("{columns}", ", ".join(f"one.{column}" for column in _HELD.split()))
 
 _OTHERS = """
 CREATE TABLE balancebus.status (
