@@ -59,7 +59,6 @@ LABELS = {
     "topic",
     "partition",
     "verdict",
-    "verdict",
     "rule",
     "severity",
     "route",
