@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import uuid
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -62,23 +63,31 @@ def event(number, **fields):
     return BalanceEvent(**(defaults | fields))
 
 
+@contextmanager
+def empty_database(server):
+    """Make a database of one's own and drop it at the end."""
+    name = f"balances_{uuid.uuid4().hex}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    try:
+        yield make_conninfo(server, dbname=name)
+    finally:
+        with psycopg.connect(server, autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
 @pytest.fixture(scope="module")
 async def dsn(stack):
     """Give a database with two events of one balance and one of another account."""
-    name = f"balances_{uuid.uuid4().hex}"
-    server = stack.endpoints.postgres_dsn
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    own = make_conninfo(server, dbname=name)
-    migrate(own)
-    told = [event(1), event(2), event(3, account="other", asset="ETH")]
-    placed = [rows.Placed(one, *PLACE, at) for at, one in enumerate(told)]
-    async with Database.connect(own) as database:
-        before = await database.positions([PLACE])
-        await database.store([rows.row_of(one) for one in placed], before, {PLACE: 3})
-    yield own
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    with empty_database(stack.endpoints.postgres_dsn) as own:
+        migrate(own)
+        told = [event(1), event(2), event(3, account="other", asset="ETH")]
+        placed = [rows.Placed(one, *PLACE, at) for at, one in enumerate(told)]
+        async with Database.connect(own) as database:
+            before = await database.positions([PLACE])
+            made = [rows.row_of(one) for one in placed]
+            await database.store(made, before, {PLACE: 3})
+        yield own
 
 
 @pytest.mark.integration
@@ -135,6 +144,7 @@ def test_database_that_does_not_answer_is_told():
 @pytest.mark.integration
 async def test_database_without_tables_is_told(stack):
     """It says which command makes them."""
-    code, text = run(dsn=stack.endpoints.postgres_dsn)
+    with empty_database(stack.endpoints.postgres_dsn) as bare:
+        code, text = run(dsn=bare)
     assert code == 2
     assert "run `balancebus storage migrate`" in text
