@@ -5,20 +5,18 @@ list knows. Without an answer the tables at hand go on serving.
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TypeVar
 
 import msgspec
 
 from balance_connector.books import Holding
+from balance_connector.names_due import NamesDue
 from balance_connector.rows import UNREADABLE
 from balance_connector.venue import Request, Response, Step
 from balance_connector.venues.bitfinex.assets import AssetNames, Maps
 from balance_connector.venues.bitfinex.refusals import rows_of
 from balance_shared.errors import FrameInvalid, VenueError
-
-_AGE_MAX = timedelta(days=1)
-_RETRY = timedelta(minutes=10)
 
 CONF = Request(
     "GET",
@@ -91,18 +89,16 @@ class AskedNames:
 
     def __init__(self, aliases: Mapping[str, str], maps: Maps | None = None) -> None:
         self._aliases = aliases
-        self._due_at: datetime | None = None
-        self._unmapped: set[str] = set()
+        self.due = NamesDue()
         self.table = AssetNames(aliases, maps)
 
     def calls(self, now: datetime) -> list[Request]:
         """Return the call if it is due; often none."""
-        due = self._due_at is None or now >= self._due_at
-        return [CONF] if due else []
+        return [CONF] if self.due.is_due(now) else []
 
     def take(self, response: Response, received_at: datetime) -> Step:
         """Take in the answer to the call. Never raises."""
-        self._due_at = received_at + _RETRY
+        self.due.asked(received_at)
         try:
             maps = read_maps(response)
         except FrameInvalid as error:
@@ -110,15 +106,5 @@ class AskedNames:
         except VenueError:
             return Step(keep=False)
         self.table = AssetNames(self._aliases, maps)
-        self._due_at = received_at + _AGE_MAX
-        self._unmapped.clear()
+        self.due.learned(received_at)
         return Step()
-
-    def is_new_unknown(self, code: str, now: datetime) -> bool:
-        """Note a code that no list knows; whether it is the first time."""
-        if code in self._unmapped:
-            return False
-        self._unmapped.add(code)
-        soon = now + _RETRY
-        self._due_at = min(self._due_at or soon, soon)
-        return True

@@ -57,7 +57,8 @@ class BitfinexPoll:
         names = self._names.table
         reading = read_list(rows, names)
         new = sum(
-            self._names.is_new_unknown(code, received_at) for code in reading.unmapped
+            self._names.due.is_new_unknown(code, received_at)
+            for code in reading.unmapped
         )
         notes = (Note.UNMAPPED_ASSET,) * new
         return Step(

@@ -5,18 +5,16 @@ not among them. Without an answer the tables at hand go on serving.
 """
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import msgspec
 
+from balance_connector.names_due import NamesDue
 from balance_connector.rows import UNREADABLE
 from balance_connector.venue import Request, Response, Step
 from balance_connector.venues.kraken.assets import AssetNames, join
 from balance_connector.venues.kraken.refusals import result_of
 from balance_shared.errors import FrameInvalid, VenueError
-
-_AGE_MAX = timedelta(days=1)
-_RETRY = timedelta(minutes=10)
 
 INTERNAL = Request("GET", "/0/public/Assets", "Assets")
 DISPLAY = Request("GET", "/0/public/Assets?assetVersion=1", "Assets")
@@ -38,19 +36,17 @@ class AskedNames:
 
     def __init__(self, aliases: Mapping[str, str]) -> None:
         self._aliases = aliases
-        self._due_at: datetime | None = None
+        self.due = NamesDue()
         self._internal: dict[str, str] = {}
-        self._unmapped: set[str] = set()
         self.table = AssetNames(aliases)
 
     def calls(self, now: datetime) -> list[Request]:
         """Return the calls that are due, in order; often none."""
-        due = self._due_at is None or now >= self._due_at
-        return [INTERNAL, DISPLAY] if due else []
+        return [INTERNAL, DISPLAY] if self.due.is_due(now) else []
 
     def take(self, asked: Request, response: Response, received_at: datetime) -> Step:
         """Take in the answer to one of the calls. Never raises."""
-        self._due_at = received_at + _RETRY
+        self.due.asked(received_at)
         try:
             result = result_of(response, "none", received_at.timestamp())
             answer = {
@@ -66,15 +62,5 @@ class AskedNames:
             self._internal = answer
         elif self._internal:
             self.table = AssetNames(self._aliases, join(self._internal, answer))
-            self._due_at = received_at + _AGE_MAX
-            self._unmapped.clear()
+            self.due.learned(received_at)
         return Step()
-
-    def is_new_unknown(self, code: str, now: datetime) -> bool:
-        """Note a code that no table knows; whether it is the first time."""
-        if code in self._unmapped:
-            return False
-        self._unmapped.add(code)
-        soon = now + _RETRY
-        self._due_at = min(self._due_at or soon, soon)
-        return True

@@ -84,7 +84,7 @@ class KrakenPoll:
             name = self._names.table.of_balance(code)
             if not name.mapped:
                 unmapped.add(code)
-                new += self._names.is_new_unknown(code, received_at)
+                new += self._names.due.is_new_unknown(code, received_at)
             pocket = Pocket(
                 "", name.wallet, name.wallet_id, name.asset, code, name.asset_class
             )
