@@ -4,7 +4,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -58,16 +58,29 @@ def make_event() -> Callable[..., BalanceEvent]:
     return build_event
 
 
-@pytest.fixture(scope="module")
-def dsn(stack) -> Iterator[str]:
-    """Give an empty database that the tests of one file share."""
+@contextmanager
+def empty_database(server: str) -> Iterator[str]:
+    """Make a database that nobody else uses, and drop it at the end."""
     name = f"storage_{uuid.uuid4().hex}"
-    server = stack.endpoints.postgres_dsn
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
     yield make_conninfo(server, dbname=name)
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="module")
+def dsn(stack) -> Iterator[str]:
+    """Give an empty database that the tests of one file share."""
+    with empty_database(stack.endpoints.postgres_dsn) as own:
+        yield own
+
+
+@pytest.fixture
+def unmigrated(stack) -> Iterator[str]:
+    """Give a database without tables, of one test."""
+    with empty_database(stack.endpoints.postgres_dsn) as own:
+        yield own
 
 
 @pytest.fixture(scope="module")

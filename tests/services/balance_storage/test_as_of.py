@@ -213,7 +213,7 @@ async def test_balances_come_with_every_digit_and_in_order(
     )
 
 
-async def test_database_without_the_function_is_refused(stack):
+async def test_database_without_the_function_is_refused(unmigrated):
     """A database that was never migrated says what to do."""
     with pytest.raises(SettingsError, match="balancebus storage migrate"):
-        await held_as_of(stack.endpoints.postgres_dsn)
+        await held_as_of(unmigrated)

@@ -1,0 +1,1 @@
+"""Rules in, alerts out: says what is wrong, and stays silent otherwise."""
