@@ -255,6 +255,7 @@ class Alert(Record, frozen=True, kw_only=True):
     started_at: datetime
     updated_at: datetime
     resolved_at: datetime | None = None
+    attributes: dict[str, str] = {}
 
     @property
     def key(self) -> str:

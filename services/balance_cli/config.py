@@ -10,6 +10,7 @@ from balance_shared.errors import SettingsError
 from balance_shared.service import refuse
 from balance_shared.settings import (
     PREFIX,
+    AlertingSettings,
     ConnectorSettings,
     MetricsSettings,
     ServiceSettings,
@@ -25,6 +26,7 @@ _SERVICES: dict[str, type[ServiceSettings]] = {
     "connector": ConnectorSettings,
     "storage": StorageSettings,
     "metrics": MetricsSettings,
+    "alerting": AlertingSettings,
 }
 
 

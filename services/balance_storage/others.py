@@ -14,7 +14,13 @@ from typing import Any
 import msgspec
 
 from balance_schemas.decimals import plain
-from balance_schemas.records import BalanceProof, RawFrame, Reconciliation, Record
+from balance_schemas.records import (
+    Alert,
+    BalanceProof,
+    RawFrame,
+    Reconciliation,
+    Record,
+)
 from balance_schemas.topics import (
     ALERTS,
     FRAMES,
@@ -96,6 +102,8 @@ def _rows(
     values = msgspec.structs.asdict(record)
     if isinstance(record, BalanceProof):
         values["balance_key"] = record.key
+    if isinstance(record, Alert):
+        del values["attributes"]  # what alerting notes for itself
     if isinstance(record, RawFrame):
         names = ("topic", "topic_partition", "topic_offset")
         values |= dict(zip(names, place, strict=True))

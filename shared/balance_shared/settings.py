@@ -187,11 +187,18 @@ class MetricsSettings(ServiceSettings):
     metrics_assets: str = ""
 
 
+class AlertingSettings(ServiceSettings):
+    """What alerting takes beside."""
+
+    alerting_rules_file: Path
+
+
 ALL_SETTINGS: tuple[type[ServiceSettings], ...] = (
     ServiceSettings,
     ConnectorSettings,
     StorageSettings,
     MetricsSettings,
+    AlertingSettings,
 )
 """Every service's settings: a name that one of them knows is not unknown."""
 

@@ -153,3 +153,24 @@ BALANCES_NOT_EXPORTED = Gauge(
     "Balances without series, as METRICS_ASSETS does not name their asset.",
     ("venue", "account", "asset"),
 )
+
+# Alerting
+ALERTS_FIRING = Gauge(
+    "balancebus_alerts_firing",
+    "Alerts that fire or are held, by rule.",
+    ("rule", "severity"),
+)
+NOTIFICATIONS = Counter(
+    "balancebus_notifications_total",
+    "Alerts handed to a route, by what became of them.",
+    ("route", "outcome"),
+)
+RULES_LOADED = Gauge(
+    "balancebus_rules_loaded_timestamp_seconds",
+    "When the rules in use were read, seconds since 1970.",
+)
+RULES_RELOADS = Counter(
+    "balancebus_rules_reloads_total",
+    "Readings of the rules file, by outcome: loaded or refused.",
+    ("outcome",),
+)

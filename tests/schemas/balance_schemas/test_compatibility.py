@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 
 from balance_schemas import compatibility
-from balance_schemas.codec import decode, encode, schema_text, writer_schema
+from balance_schemas.codec import decode, frame, schema_text, writer_schema
 from balance_schemas.compatibility import incompatibility, problems, released
+from balance_schemas.writing import writer_of
 from strategies import RECORD_TYPES, any_record
 
 EVENT = json.loads(schema_text("BalanceEvent"))
@@ -49,8 +50,14 @@ def test_every_schema_has_been_released(record_type):
 def test_records_cross_the_releases(record):
     """Today's code reads today's records as every release would have written them."""
     for _, text in released(type(record).__name__):
-        schema = writer_schema(text)
-        assert record == decode(type(record), encode(record, 1), schema)
+        then = json.loads(text)
+        told = {
+            field["name"]: getattr(record, field["name"]) for field in then["fields"]
+        }
+        written = frame(1, writer_of(then)(record))  # fields of today come last
+        assert type(record)(**told) == decode(
+            type(record), written, writer_schema(text)
+        )
 
 
 NULLABLE = {"name": "new", "type": ["null", "string"], "default": None, "doc": "New."}
