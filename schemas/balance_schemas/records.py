@@ -140,6 +140,7 @@ class RawFrame(Record, frozen=True, kw_only=True):
     part: int
     parts: int
     payload: bytes
+    attributes: dict[str, str] = {}
 
     @property
     def key(self) -> str:

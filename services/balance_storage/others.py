@@ -102,8 +102,8 @@ def _rows(
     values = msgspec.structs.asdict(record)
     if isinstance(record, BalanceProof):
         values["balance_key"] = record.key
-    if isinstance(record, Alert):
-        del values["attributes"]  # what alerting notes for itself
+    if isinstance(record, Alert | RawFrame):
+        del values["attributes"]  # what alerting and replay note for themselves
     if isinstance(record, RawFrame):
         names = ("topic", "topic_partition", "topic_offset")
         values |= dict(zip(names, place, strict=True))
