@@ -1,0 +1,314 @@
+"""The life of alerts: begun, held, told, repeated, ended. No I/O.
+
+An alert is the pair of a rule and a balance or account. It begins when the rule has
+been broken for as long as it says, and ends once it has not been for `keep_firing_for`.
+While the figures cannot be trusted it neither begins nor ends: it is held.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from balance_alerting.accounts import Account, Tracker
+from balance_alerting.conditions import Dropped, Finding
+from balance_alerting.memory import (
+    AGAIN,
+    FIRING,
+    HELD,
+    NEW,
+    REPEAT,
+    RESOLVED,
+    Episode,
+)
+from balance_alerting.rules import (
+    AvailableBelow,
+    BalanceBelow,
+    BaseRule,
+    MovementAbove,
+    Negative,
+    Ruleset,
+    Withdrawal,
+)
+from balance_alerting.selectors import Subject
+from balance_alerting.texts import describe, place
+from balance_alerting.timers import Timers
+from balance_schemas.records import Alert
+
+WRITTEN_EVERY = timedelta(seconds=10)
+"""How often the figure of an alert that lasts is written, if it changes."""
+
+ON_MOVEMENTS = (MovementAbove, Withdrawal)
+"""Rules on what happens: they are broken for a moment, again and again."""
+
+_DOWN = (BalanceBelow, AvailableBelow, Negative)
+_OVER = Finding(broken=False)
+
+
+class Alerts:
+    """The alerts of one engine.
+
+    Args:
+        ruleset: the rules.
+        timers: the engine's.
+    """
+
+    def __init__(self, ruleset: Ruleset, timers: Timers[Tracker | Account]) -> None:
+        self.quality = ruleset.data_quality_rule()
+        self._ruleset = ruleset
+        self._timers = timers
+        self._rules: dict[str, BaseRule] = {one.name: one for one in ruleset.rules}
+        self._rules[self.quality.name] = self.quality
+        self._restored: dict[str, Episode] = {}
+        self._active: dict[str, Tracker] = {}
+        self._untold: dict[str, Episode] = {}
+        self._unwritten: dict[str, Episode] = {}
+        self._records: list[Alert] = []
+        self.begun = False
+
+    # What was before
+
+    def restore(self, episode: Episode) -> None:
+        """Take an alert as its topic has it; the last one counts."""
+        known = self._ruleset.routes
+        episode.told = {name: n for name, n in episode.told.items() if name in known}
+        self._restored[episode.alert_id] = episode
+
+    def orphans(self) -> list[Subject]:
+        """Return the subjects of restored alerts that no tracker has taken yet."""
+        return [
+            episode.subject
+            for episode in self._restored.values()
+            if episode.state != RESOLVED and episode.rule in self._rules
+        ]
+
+    def close_restored(self) -> None:
+        """End the alerts whose rule is gone; go on telling of those that have ended."""
+        for episode in self._restored.values():
+            if episode.state != RESOLVED:
+                self._end(episode, self._timers.now, "the rule is gone")
+            elif episode.untold():
+                self._untold[episode.alert_id] = episode
+        self._restored.clear()
+
+    def tracker(self, rule: BaseRule, subject: Subject) -> Tracker:
+        """Return a new tracker, with the alert of before if there is one."""
+        alert_id = f"{rule.name}|{subject.key}"
+        tracker = Tracker(rule, subject, alert_id)
+        before = self._restored.get(alert_id)
+        if before is not None and before.state != RESOLVED:
+            del self._restored[alert_id]
+            self._go_on_from(tracker, before)
+        return tracker
+
+    def _go_on_from(self, tracker: Tracker, before: Episode) -> None:
+        tracker.episode = before
+        tracker.broken = not isinstance(tracker.rule, ON_MOVEMENTS)
+        tracker.since = before.last_at or before.started_at
+        tracker.finding = Finding(tracker.broken, before.value, before.limit)
+        routes = self._ruleset.routes_of(tracker.rule)
+        before.told = dict.fromkeys(routes, 0) | before.told
+        self._active[tracker.alert_id] = tracker
+        if before.untold():
+            self._untold[tracker.alert_id] = before
+
+    # What is found
+
+    def find(self, tracker: Tracker, finding: Finding, at: datetime) -> None:
+        """Take what a rule found, true from a time on."""
+        tracker.finding = finding
+        if finding.broken:
+            tracker.cause = finding
+        if finding.broken != tracker.broken or tracker.since is None:
+            tracker.broken, tracker.since = finding.broken, at
+        elif tracker.episode is None:
+            return
+        self.decide(tracker)
+
+    def happened(self, tracker: Tracker, finding: Finding, at: datetime) -> None:
+        """Take what a rule on movements found: every one is told."""
+        tracker.finding = tracker.cause = finding
+        tracker.since = at
+        episode = tracker.episode
+        if episode is None:
+            episode = self._start(tracker, at)
+            kind = NEW
+        else:
+            episode.count += 1
+            self._measure(tracker, episode)
+            kind = AGAIN
+        episode.last_at = at
+        self._notify(tracker, episode, kind)
+        self.decide(tracker)
+
+    # What is decided
+
+    def decide(self, tracker: Tracker) -> None:
+        """Begin, hold, repeat or end an alert, as is due by now."""
+        if not self.begun or tracker.since is None:
+            return
+        episode = tracker.episode
+        if episode is None:
+            due = tracker.since + tracker.rule.wait
+            if not tracker.broken:
+                return
+            if due > self._timers.now:
+                self._timers.set(tracker, due)
+                return
+            episode = self._start(tracker, due)
+        self._hold_or_not(tracker, episode)
+        if tracker.broken or not tracker.trusted():
+            self._go_on(tracker, episode)
+        else:
+            self._let_end(tracker, episode)
+
+    def _start(self, tracker: Tracker, at: datetime) -> Episode:
+        rule = tracker.rule
+        episode = tracker.episode = Episode(
+            alert_id=tracker.alert_id,
+            rule=rule.name,
+            severity=rule.severity,
+            subject=tracker.subject,
+            labels=dict(rule.labels),
+            state=HELD,  # until it is known that it may be told
+            started_at=at,
+            updated_at=self._timers.now,
+            told=dict.fromkeys(self._ruleset.routes_of(rule), 0),
+        )
+        self._active[tracker.alert_id] = tracker
+        self._measure(tracker, episode)
+        if not tracker.trusted():
+            self._rewrite(tracker, episode)
+        return episode
+
+    def _hold_or_not(self, tracker: Tracker, episode: Episode) -> None:
+        trusted = tracker.trusted()
+        if trusted and episode.state == HELD:
+            if episode.notice:
+                episode.state = FIRING
+                self._rewrite(tracker, episode)
+            elif tracker.broken:  # else it is over before anybody was told
+                self._notify(tracker, episode, NEW)
+        elif not trusted and episode.state == FIRING:
+            episode.state = HELD
+            self._rewrite(tracker, episode)
+
+    def _go_on(self, tracker: Tracker, episode: Episode) -> None:
+        if self._measure(tracker, episode):
+            self._unwritten[episode.alert_id] = episode
+        if isinstance(tracker.condition, Dropped):
+            self._timers.set(tracker, tracker.condition.next_change())
+        if episode.state == FIRING and episode.noticed_at is not None:
+            now, repeat = self._timers.now, tracker.rule.repeat
+            if episode.noticed_at + repeat <= now:
+                self._notify(tracker, episode, REPEAT)
+            self._timers.set(tracker, episode.noticed_at + repeat)
+
+    def _let_end(self, tracker: Tracker, episode: Episode) -> None:
+        since = tracker.since or self._timers.now
+        due = since + tracker.rule.keep_firing_for
+        if due > self._timers.now:
+            self._timers.set(tracker, due)
+            return
+        tracker.episode = None
+        episode.value = tracker.finding.value
+        self._end(episode, max(since, episode.started_at), "")
+
+    def _end(self, episode: Episode, at: datetime, why: str) -> None:
+        """End an alert; those who were told of it are told of its end."""
+        self._active.pop(episode.alert_id, None)
+        episode.state, episode.resolved_at = RESOLVED, at
+        rule = self._rules.get(episode.rule) or self.quality
+        describe(rule, episode, _OVER)
+        if why:
+            episode.summary = f"{place(episode.subject)}: {episode.rule}: {why}"
+        if episode.notice:
+            episode.notice += 1
+            episode.noticed_at = self._timers.now
+        self._untold.pop(episode.alert_id, None)
+        if episode.untold():
+            self._untold[episode.alert_id] = episode
+        self._write(episode)
+
+    def _measure(self, tracker: Tracker, episode: Episode) -> bool:
+        """Note the figure and the farthest one; returns whether it is another."""
+        value = tracker.finding.value
+        news = value != episode.value
+        episode.value, episode.limit = value, tracker.finding.limit
+        counts = tracker.broken or isinstance(tracker.rule, ON_MOVEMENTS)
+        if value is not None and counts:
+            farther = min if isinstance(tracker.rule, _DOWN) else max
+            worst = episode.worst
+            episode.worst = value if worst is None else farther(value, worst)
+        return news
+
+    def _notify(self, tracker: Tracker, episode: Episode, kind: str) -> None:
+        """Have everybody told."""
+        episode.state = FIRING
+        episode.kind = kind
+        episode.notice += 1
+        episode.noticed_at = self._timers.now
+        if episode.untold():
+            self._untold[episode.alert_id] = episode
+        self._rewrite(tracker, episode)
+
+    # What is written and told
+
+    def _rewrite(self, tracker: Tracker, episode: Episode) -> None:
+        if tracker.cause is not None:  # else the words of before the start stay
+            describe(tracker.rule, episode, tracker.cause)
+        self._write(episode)
+
+    def _write(self, episode: Episode) -> None:
+        self._unwritten.pop(episode.alert_id, None)
+        episode.updated_at = self._timers.now
+        self._records.append(episode.record())
+
+    def write_figures(self) -> None:
+        """Write the figures of alerts that have changed for some time."""
+        for episode in list(self._unwritten.values()):
+            if episode.updated_at + WRITTEN_EVERY <= self._timers.now:
+                self._rewrite(self._active[episode.alert_id], episode)
+
+    def take_records(self) -> list[Alert]:
+        """Return the records to publish, in order, each once."""
+        records, self._records = self._records, []
+        return records
+
+    def untold(self, route: str) -> Iterator[Episode]:
+        """Yield the alerts of whose last notice a route does not know."""
+        for episode in self._untold.values():
+            if episode.told.get(route, episode.notice) < episode.notice:
+                yield episode
+
+    def told(
+        self, route: str, alert_id: str, started_at: datetime, notice: int
+    ) -> None:
+        """Note that a route took a notice of an alert; it is written to the topic."""
+        lasting = self._active.get(alert_id)
+        for episode in (
+            lasting.episode if lasting else None,
+            self._untold.get(alert_id),
+        ):
+            if episode and episode.started_at == started_at and route in episode.told:
+                episode.told[route] = max(notice, episode.told[route])
+                self._write(episode)
+                if not episode.untold():
+                    self._untold.pop(alert_id, None)
+                return
+
+    def lasting(self) -> Iterator[Episode]:
+        """Yield the alerts that fire, and those that fired and are held."""
+        for tracker in self._active.values():
+            if tracker.episode is not None and tracker.episode.notice:
+                yield tracker.episode
+
+    def counts(self) -> Counter[tuple[str, str]]:
+        """Return (rule, severity) → number of alerts that fire or are held."""
+        return Counter(
+            (tracker.rule.name, tracker.rule.severity)
+            for tracker in self._active.values()
+        )
+
+    def rule(self, name: str) -> BaseRule | None:
+        """Return a rule by its name."""
+        return self._rules.get(name)

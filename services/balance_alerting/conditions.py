@@ -1,0 +1,235 @@
+"""When a figure breaks a rule: one small rule for each type. No I/O, no clock.
+
+A condition is told each figure of one balance and whether the rule is broken already:
+between the limit and the clear level what was true before stays true. None means that
+the figure says nothing about the rule, and that all stays as it was.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from decimal import Decimal
+from fractions import Fraction
+from typing import NamedTuple
+
+from balance_alerting.rules import (
+    AvailableBelow,
+    BalanceAbove,
+    BalanceBelow,
+    BaseRule,
+    Drop,
+    MovementAbove,
+    Negative,
+    UnexpectedAsset,
+    Withdrawal,
+)
+from balance_alerting.selectors import matcher
+from balance_alerting.window import Window
+from balance_schemas.decimals import ZERO, add, plain, subtract
+from balance_schemas.records import BalanceEvent, Movement
+
+
+class Figures(NamedTuple):
+    """What one balance is.
+
+    Attributes:
+        asset: of the balance.
+        balance: in units of the asset.
+        available: free part in units of the asset; None if the venue has not said.
+        at: since when.
+    """
+
+    asset: str
+    balance: Decimal
+    available: Decimal | None
+    at: datetime
+
+
+class Finding(NamedTuple):
+    """What a rule found.
+
+    Attributes:
+        broken: whether the rule is broken.
+        value: figure that was judged, in units of the asset; None if there is none.
+        limit: what it was held against, in units of the asset; None if there is none.
+        note: what else there is to say.
+    """
+
+    broken: bool
+    value: Decimal | None = None
+    limit: Decimal | None = None
+    note: str = ""
+
+
+Condition = Callable[[Figures, bool], Finding | None]
+"""(figures, whether the rule is broken so far) → what is found."""
+
+
+def condition_of(rule: BaseRule) -> Condition | None:
+    """Return the condition of a rule on balances, for one balance; None for others."""
+    match rule:
+        case BalanceBelow():
+            return _below(rule.below, rule.clear, _balance)
+        case AvailableBelow():
+            return _below(rule.below, rule.clear, _available)
+        case BalanceAbove():
+            return _above(rule.above, rule.clear)
+        case Negative():
+            return _below(ZERO, None, _balance)
+        case UnexpectedAsset():
+            return _unexpected(rule.expected)
+        case Drop():
+            return Dropped(rule)
+    return None
+
+
+def _balance(figures: Figures) -> Decimal | None:
+    return figures.balance
+
+
+def _available(figures: Figures) -> Decimal | None:
+    return figures.available
+
+
+def _below(
+    limit: Decimal,
+    clear: Decimal | None,
+    figure_of: Callable[[Figures], Decimal | None],
+) -> Condition:
+    level = limit if clear is None else clear
+
+    def judge(figures: Figures, broken: bool) -> Finding | None:
+        value = figure_of(figures)
+        if value is None:
+            return None
+        return Finding(value < (level if broken else limit), value, limit)
+
+    return judge
+
+
+def _above(limit: Decimal, clear: Decimal | None) -> Condition:
+    level = limit if clear is None else clear
+
+    def judge(figures: Figures, broken: bool) -> Finding:
+        value = figures.balance
+        return Finding(value > (level if broken else limit), value, limit)
+
+    return judge
+
+
+def _unexpected(expected: tuple[str, ...]) -> Condition:
+    known = matcher(expected)
+
+    def judge(figures: Figures, _broken: bool) -> Finding:
+        return Finding(
+            bool(figures.balance) and not known(figures.asset), figures.balance
+        )
+
+    return judge
+
+
+class Dropped:
+    """How far a balance is below its peak within a window.
+
+    Args:
+        rule: with its window and limit.
+    """
+
+    def __init__(self, rule: Drop) -> None:
+        self._rule = rule
+        self._window = Window(rule.window)
+
+    def __call__(self, figures: Figures, broken: bool) -> Finding | None:
+        """Take a new balance."""
+        self._window.push(figures.balance, figures.at)
+        return self.again(figures, broken, figures.at)
+
+    def again(self, figures: Figures, broken: bool, now: datetime) -> Finding | None:
+        """Judge the same balance at a later time: the peak may have left."""
+        peak = self._window.peak(now)
+        if peak is None:
+            return None
+        fall = subtract(peak, figures.balance)
+        note = f"from {plain(peak)} to {plain(figures.balance)}"
+        return Finding(self._too_far(fall, peak, broken), fall, self._rule.amount, note)
+
+    def next_change(self) -> datetime | None:
+        """Return when the same balance has to be judged again."""
+        return self._window.next_change()
+
+    def _too_far(self, fall: Decimal, peak: Decimal, broken: bool) -> bool:
+        limit = self._rule.amount or self._rule.percent or ZERO
+        if broken and self._rule.clear is not None:
+            limit = self._rule.clear
+        if fall <= 0:
+            return False
+        if self._rule.amount is not None:
+            return fall >= limit
+        if peak <= 0:
+            return False
+        return Fraction(fall) * 100 >= Fraction(limit) * Fraction(peak)
+
+
+def occurrence(
+    rule: BaseRule, event: BalanceEvent, before: Decimal | None
+) -> Finding | None:
+    """Return what an event means to a rule on movements, or None if nothing.
+
+    Args:
+        rule: any; those on other things find nothing.
+        event: an update, or what was learned late.
+        before: the balance before it; None if unknown.
+    """
+    match rule:
+        case MovementAbove():
+            return _moved(rule, event, before)
+        case Withdrawal():
+            return _withdrew(rule, event)
+    return None
+
+
+def _moved(
+    rule: MovementAbove, event: BalanceEvent, before: Decimal | None
+) -> Finding | None:
+    sizes = [abs(size) for size in map(_change, event.movements) if size is not None]
+    if event.delta is not None:
+        sizes.append(abs(event.delta))
+    elif event.kind == "update" and before is not None and not sizes:
+        sizes.append(abs(subtract(event.balance, before)))
+    largest = max(sizes, default=ZERO)
+    if largest <= rule.above:
+        return None
+    return Finding(broken=True, value=largest, limit=rule.above)
+
+
+def _withdrew(rule: Withdrawal, event: BalanceEvent) -> Finding | None:
+    """Sum up the withdrawals of an event; one of unknown size counts as large."""
+    changes = [_change(one) for one in event.movements if _is_withdrawal(one, event)]
+    if len(event.movements) == 1 and changes == [None]:
+        changes = [event.delta]
+    total, unknown = ZERO, False
+    for change in changes:
+        if change is None:
+            unknown = True
+        elif change < 0:
+            total = add(total, -change)
+    if unknown and total <= rule.above:
+        return Finding(broken=True, limit=rule.above, note="amount not told")
+    if total <= rule.above:
+        return None
+    return Finding(broken=True, value=total, limit=rule.above)
+
+
+def _change(movement: Movement) -> Decimal | None:
+    return movement.amount if movement.change is None else movement.change
+
+
+def _is_withdrawal(movement: Movement, event: BalanceEvent) -> bool:
+    """Return whether a venue says so; each has a field of its own for it."""
+    words = (
+        movement.type,
+        movement.subtype,
+        movement.category,
+        movement.attributes.get("description"),
+        event.attributes.get("run_type"),
+    )
+    return any("withdraw" in word.lower() for word in words if word)

@@ -1,0 +1,197 @@
+"""Records of one account, and an engine that they are played to."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from balance_alerting.engine import Engine
+from balance_alerting.memory import episode_of
+from balance_alerting.rules_text import read_rules
+from balance_schemas.records import (
+    Alert,
+    BalanceEvent,
+    BalanceProof,
+    ConnectorStatus,
+    Difference,
+    Movement,
+    Reconciliation,
+)
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def at(seconds: float) -> datetime:
+    """Return a time, in seconds after noon."""
+    return NOON + timedelta(seconds=seconds)
+
+
+def event(seconds: float, balance: Any, **fields: Any) -> BalanceEvent:
+    """Return an update of one Kraken wallet."""
+    defaults: dict[str, Any] = {
+        "event_id": f"e{seconds}",
+        "venue": "kraken",
+        "account": "main",
+        "subaccount": "",
+        "feed": "ws",
+        "wallet": "spot",
+        "wallet_id": "main",
+        "nature": "asset",
+        "asset": "BTC",
+        "venue_asset": "XXBT",
+        "asset_class": "currency",
+        "network": "",
+        "kind": "update",
+        "balance": Decimal(balance),
+        "balance_scope": "wallet",
+        "received_at": at(seconds),
+        "epoch": 1,
+    }
+    return BalanceEvent(**(defaults | fields))
+
+
+def moved(seconds: float, balance: Any, change: Any, type_: str = "trade", **fields):
+    """Return an update with one ledger line."""
+    size = None if change is None else Decimal(change)
+    line = Movement(movement_id=f"m{seconds}", type=type_, amount=size, change=size)
+    return event(seconds, balance, delta=size, movements=(line,), **fields)
+
+
+def status(seconds: float, state: str = "live", **fields: Any) -> ConnectorStatus:
+    """Return a status of the account's stream."""
+    defaults: dict[str, Any] = {
+        "venue": "kraken",
+        "account": "main",
+        "feed": "ws",
+        "state": state,
+        "reason": "",
+        "epoch": 1,
+        "since": at(seconds),
+        "instance": "here-1",
+        "version": "0",
+    }
+    return ConnectorStatus(**(defaults | fields))
+
+
+def proof(seconds: float, verdict: str = "PROVEN", **fields: Any) -> BalanceProof:
+    """Return a verdict on the wallet."""
+    defaults: dict[str, Any] = {
+        "venue": "kraken",
+        "account": "main",
+        "subaccount": "",
+        "wallet": "spot",
+        "wallet_id": "main",
+        "asset": "BTC",
+        "verdict": verdict,
+        "method": "chain",
+        "reason": "" if verdict == "PROVEN" else "gap",
+        "checked_at": at(seconds),
+        "last_event_id": "e",
+    }
+    return BalanceProof(**(defaults | fields))
+
+
+def compared(seconds: float, verdict: str = "consistent", **fields: Any):
+    """Return a reconciliation; an inconsistent one differs in the wallet."""
+    found = Difference(
+        subaccount="",
+        wallet="spot",
+        wallet_id="main",
+        asset="BTC",
+        streamed=Decimal(1),
+        observed=Decimal("1.5"),
+        residual=Decimal("0.5"),
+        cause="missed_event",
+    )
+    defaults: dict[str, Any] = {
+        "venue": "kraken",
+        "account": "main",
+        "requested_at": at(seconds),
+        "answered_at": at(seconds),
+        "verdict": verdict,
+        "checked": 1,
+        "differences": (found,) if verdict == "inconsistent" else (),
+    }
+    return Reconciliation(**(defaults | fields))
+
+
+def tell(engine: Engine, record: Any) -> None:
+    """Give an engine a record; a number of seconds is a tick."""
+    match record:
+        case BalanceEvent():
+            engine.take_event(record)
+        case ConnectorStatus():
+            engine.take_status(record.key, record, record.since)
+        case BalanceProof():
+            engine.take_proof(record)
+        case Reconciliation():
+            engine.take_reconciliation(record)
+        case _:
+            engine.tick(at(record))
+
+
+class Play:
+    """Plays records to an engine.
+
+    Args:
+        rules: text of the rules.
+        before: alerts as their topic has them.
+        past: records of before the start.
+
+    Attributes:
+        engine: the engine.
+        records: alerts as published, in order.
+    """
+
+    def __init__(self, rules: str, before: Any = (), past: Any = ()) -> None:
+        self.engine = Engine(read_rules(rules))
+        for alert in before:
+            self.engine.restore(episode_of(alert))
+        for record in past:
+            tell(self.engine, record)
+        self.engine.begin(self.engine.now)
+        self.records: list[Alert] = self.engine.alerts.take_records()
+
+    def tell(self, *records: Any) -> list[str]:
+        """Give records; returns the states of the alerts that they led to."""
+        for record in records:
+            tell(self.engine, record)
+        new = self.engine.alerts.take_records()
+        self.records += new
+        return [f"{alert.rule} {alert.state}" for alert in new]
+
+    def topic(self) -> list[Alert]:
+        """Return the last record of each alert."""
+        return list({alert.alert_id: alert for alert in self.records}.values())
+
+    def firing(self) -> list[str]:
+        """Return the rules whose alerts fire or are held, with their state."""
+        return sorted(
+            f"{alert.rule} {alert.state}"
+            for alert in self.topic()
+            if alert.state != "resolved"
+        )
+
+
+class Make:
+    """Builders for tests."""
+
+    at = staticmethod(at)
+    event = staticmethod(event)
+    moved = staticmethod(moved)
+    status = staticmethod(status)
+    proof = staticmethod(proof)
+    compared = staticmethod(compared)
+
+
+@pytest.fixture(scope="session")
+def make() -> type[Make]:
+    """Give the builders."""
+    return Make
+
+
+@pytest.fixture(scope="session")
+def play() -> type[Play]:
+    """Give what plays records to an engine."""
+    return Play
