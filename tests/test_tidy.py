@@ -23,6 +23,7 @@ BROAD_EXCEPTS = {
     "shared/balance_shared/service.py": "the one place that ends a process",
     "shared/balance_shared/kafka/producer.py": "stops a half-started client, re-raises",
     "shared/balance_shared/kafka/consumer.py": "stops a half-started client, re-raises",
+    "shared/balance_shared/kafka/reading.py": "stops a half-started client, re-raises",
     "services/balance_demo/start.py": "ends half-started processes, re-raises",
     "deploy/local/balance_stack/programs.py": "deletes a half download, re-raises",
     "deploy/local/balance_stack/stack.py": "ends half-started parts, re-raises",

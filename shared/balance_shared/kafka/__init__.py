@@ -3,6 +3,7 @@
 from balance_shared.kafka.admin import apply_topics
 from balance_shared.kafka.consumer import Consumer, Incoming, read_compacted
 from balance_shared.kafka.producer import Outgoing, Producer, outgoing
+from balance_shared.kafka.reading import Reader
 from balance_shared.kafka.watch import Watch
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "Incoming",
     "Outgoing",
     "Producer",
+    "Reader",
     "Watch",
     "apply_topics",
     "outgoing",

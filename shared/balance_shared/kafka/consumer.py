@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, Self, TypeVar
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import IllegalStateError
 
 from balance_schemas.codec import UndecodableError, decode, schema_id_of
@@ -95,7 +96,7 @@ class Consumer:
             await stopped(self._consumer)
 
     async def _connect(self) -> None:
-        consumer = _consumer(self._settings, self._group)
+        consumer = consumer_of(self._settings, self._group)
         try:
             listener = _Seeker(consumer, self._seek)
             consumer.subscribe(self._names, listener=listener)
@@ -139,7 +140,7 @@ class Consumer:
                     timeout_ms=int(wait_s * 1000), max_records=records_max
                 )
             yield {
-                (tp.topic, tp.partition): [_incoming(record) for record in records]
+                (tp.topic, tp.partition): [incoming_of(record) for record in records]
                 for tp, records in fetched.items()
             }
 
@@ -169,6 +170,28 @@ class Consumer:
         for (topic, partition), offset in positions.items():
             with suppress(IllegalStateError):
                 consumer.seek(TopicPartition(topic, partition), offset)
+
+    async def commit(self, positions: Positions) -> None:
+        """Store the group's positions at the broker, once their results are kept.
+
+        Raises:
+            BusInterrupted: it is not taken, as the partitions went to somebody else:
+                what was read since must not have effects.
+        """
+        if positions:
+            offsets = {TopicPartition(*at): offset for at, offset in positions.items()}
+            with translated():
+                await self._running().commit(offsets)
+
+    async def committed(self, places: Iterable[tuple[str, int]]) -> Positions:
+        """Return the group's stored positions; places without one are left out."""
+        found = {}
+        for place in places:
+            with translated():
+                offset = await self._running().committed(TopicPartition(*place))
+            if offset is not None:
+                found[place] = offset
+        return found
 
     async def end(self) -> Positions:
         """Return the positions just after the last record of each partition.
@@ -237,11 +260,11 @@ async def read_compacted(
         RecordInvalid: a record of the account cannot be read.
     """
     name = topic.full_name(settings.topic_prefix)
-    consumer = _consumer(settings, None, name)
+    consumer = consumer_of(settings, None, name)
     try:
         await until_reachable("read_compacted", partial(started, consumer))
         with translated():
-            count = _partitions(consumer, name)
+            count = partitions_of(consumer, name)
             tp = TopicPartition(name, partition_of(account, count))
             consumer.unsubscribe()
             consumer.assign([tp])
@@ -262,7 +285,7 @@ async def _last_values(
     values: dict[str, Incoming] = {}
     while await consumer.position(tp) < end:
         fetched = await consumer.getmany(tp, timeout_ms=500)
-        for record in map(_incoming, fetched.get(tp, ())):
+        for record in map(incoming_of, fetched.get(tp, ())):
             if record.key is None or not record.key.startswith(prefix):
                 continue
             if record.value is None:
@@ -283,9 +306,14 @@ async def _decode(registry: Registry, record_type: type[R], incoming: Incoming) 
         raise RecordInvalid(f"{place}: {error}") from error
 
 
-def _consumer(
+def consumer_of(
     settings: ServiceSettings, group: str | None, *names: str
 ) -> AIOKafkaConsumer:
+    """Return a consumer that is not started yet.
+
+    The instances of a group get the same partitions of every topic, so that all records
+    of an account reach one of them.
+    """
     return AIOKafkaConsumer(
         *names,
         **client_options(settings),
@@ -293,6 +321,7 @@ def _consumer(
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         isolation_level="read_committed",
+        partition_assignment_strategy=(RangePartitionAssignor,),
         max_partition_fetch_bytes=FETCH_BYTES_MAX,
         session_timeout_ms=10_000,
         heartbeat_interval_ms=3_000,
@@ -300,7 +329,7 @@ def _consumer(
     )
 
 
-def _partitions(consumer: AIOKafkaConsumer, name: str) -> int:
+def partitions_of(consumer: AIOKafkaConsumer, name: str) -> int:
     """Return how many partitions a topic has."""
     partitions = consumer.partitions_for_topic(name)
     if not partitions:
@@ -310,7 +339,8 @@ def _partitions(consumer: AIOKafkaConsumer, name: str) -> int:
     return len(partitions)
 
 
-def _incoming(record: Any) -> Incoming:
+def incoming_of(record: Any) -> Incoming:
+    """Return a record of aiokafka's as ours."""
     key = None if record.key is None else record.key.decode("utf-8", "replace")
     return Incoming(
         record.topic,
