@@ -12,6 +12,8 @@ from datetime import datetime, timedelta
 from decimal import Context, Decimal
 from typing import NamedTuple
 
+import msgspec
+
 from balance_connector.books import Holding, Pocket
 from balance_connector.venue import Picture
 from balance_schemas.decimals import ZERO, AmountUnfitError, exact, subtract
@@ -94,6 +96,9 @@ class Found(NamedTuple):
 _WIDE = Context(prec=60)
 """Sums over wallets may be larger than any record holds."""
 
+STALE_STREAM = "stale_stream"
+"""Cause of every difference found while the stream did not tell."""
+
 OTHER_WALLET = "other_wallet"
 """Cause where the sums over wallets agree, but not how they lie in the wallets."""
 
@@ -102,7 +107,7 @@ _PASSING = frozenset(
 )
 """Causes that are no proof against the stream, however often they are seen."""
 
-_UNDECIDED = frozenset({"torn_answer", "venue_lag", "stale_stream"})
+_UNDECIDED = frozenset({"torn_answer", "venue_lag", STALE_STREAM})
 """Causes of differences that say nothing yet."""
 
 
@@ -161,6 +166,19 @@ def compare(
         settled = found.cause not in _UNDECIDED and _same(found, before, group)
         (confirmed if settled else undecided)[group] = found
     return Found(frozenset(agreed), undecided, confirmed)
+
+
+def blamed_on_silence(found: Found) -> Found:
+    """Return what was found against a stream that does not tell: it proves nothing."""
+    return Found(
+        found.agreed,
+        {
+            group: difference
+            if difference.cause == "unreadable"
+            else msgspec.structs.replace(difference, cause=STALE_STREAM)
+            for group, difference in {**found.open, **found.confirmed}.items()
+        },
+    )
 
 
 GroupsOf = Callable[[Pocket], tuple[Group, ...]]

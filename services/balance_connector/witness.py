@@ -6,6 +6,11 @@ that is confirmed makes the stream take a new picture; if the new one does not m
 the stream is degraded until both agree again, and no further picture is taken for it.
 What may be a pending withdrawal, a code that is not mapped yet, or another name of a
 wallet, is asked of a new picture too: if that says the same, nothing is wrong.
+
+A stream that does not tell (it connects, is stale, or its venue is in maintenance) is
+neither confirmed nor accused. How far its last word is from what polls say is told all
+the same, once an answer, with the cause ``stale_stream``: it is the figure to ask for
+while the stream is away.
 """
 
 from datetime import datetime
@@ -20,6 +25,7 @@ from balance_connector.reconcile import (
     Answered,
     Found,
     Group,
+    blamed_on_silence,
     compare,
 )
 from balance_connector.stream import StreamRunner
@@ -74,15 +80,28 @@ class StreamWitness:
         board = self._stream.board
         epoch = board.epoch
         await self._clock.sleep(SETTLE_S)
-        if board.epoch != epoch or not self._is_telling():
+        if not self._is_telling():
+            self._begin_anew()
+            self._tell_of_silence(answered)
+            return False
+        if board.epoch != epoch:
             self._begin_anew()
             return False
         if epoch != self._epoch:
             self._begin_anew()
             self._epoch = epoch
         self._began_at = self._began_at or answered.requested_at
+        self._found = self._compared(answered)
+        self._tries += 1
+        if self._found.open and self._tries < TRIES_MAX:
+            return True
+        self._conclude(answered)
+        self._begin_anew()
+        return False
+
+    def _compared(self, answered: Answered) -> Found:
         venue = self._stream.venue
-        self._found = compare(
+        return compare(
             self._stream.memory.balances,
             answered,
             self._found,
@@ -90,12 +109,12 @@ class StreamWitness:
             net_of_pending=venue.net_of_pending,
             accepted=self._accepted,
         )
-        self._tries += 1
-        if self._found.open and self._tries < TRIES_MAX:
-            return True
-        self._conclude(answered)
-        self._begin_anew()
-        return False
+
+    def _tell_of_silence(self, answered: Answered) -> None:
+        """Publish how far the stream's last word is from an answer, if it had one."""
+        if self._stream.memory.balances:
+            found = blamed_on_silence(self._compared(answered))
+            self._publish(found, "inconclusive", answered)
 
     def _is_telling(self) -> bool:
         """Whether the stream says that its balances are good."""
@@ -108,7 +127,7 @@ class StreamWitness:
         """Publish the verdict and act on it."""
         found = self._found
         began_at = self._began_at or answered.requested_at
-        self._publish(found, began_at, answered.answered_at)
+        self._publish(found, found.verdict, answered._replace(requested_at=began_at))
         if found.verdict == "consistent":
             self._stream.board.confirmed_at = began_at
             self._polls.board.confirmed_at = began_at
@@ -129,20 +148,18 @@ class StreamWitness:
             self._runner.dispute = f"REST says otherwise: {_listed(wrong)}"
         self._pictured = differences
 
-    def _publish(
-        self, found: Found, requested_at: datetime, answered_at: datetime
-    ) -> None:
+    def _publish(self, found: Found, verdict: str, answered: Answered) -> None:
         account = self._polls.board.account
         record = Reconciliation(
             venue=account.venue,
             account=account.alias,
-            requested_at=requested_at,
-            answered_at=answered_at,
-            verdict=found.verdict,
+            requested_at=answered.requested_at,
+            answered_at=answered.answered_at,
+            verdict=verdict,
             checked=found.checked(same_codes=self._stream.venue.same_codes),
             differences=found.differences,
         )
-        names = account.venue, account.alias, found.verdict
+        names = account.venue, account.alias, verdict
         telemetry.RECONCILIATIONS.labels(*names).inc()
         time_ms = int(self._clock.now().timestamp() * 1000)
         entry = outgoing(RECONCILIATIONS, account.key, record, time_ms)

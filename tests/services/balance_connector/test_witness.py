@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+import pytest
 from harness import Bench, ScriptedRest
 
 from balance_connector.poll import PollRunner
@@ -89,12 +90,33 @@ async def test_dispute_ends_when_both_agree():
     assert "consistent" == bench.found()[-1].verdict
 
 
-async def test_nothing_is_compared_with_a_stream_that_is_not_live():
-    """A stale stream proves nothing and is not accused."""
+async def test_nothing_is_compared_with_a_stream_that_never_told():
+    """There is no word of it that could be wrong."""
     bench = WitnessBench(balance("7"), pictures=0)
     await bench.play(20)
 
     assert [] == bench.found()
+
+
+@pytest.mark.parametrize(
+    ("usd", "differences"), [("7", [(5, 7, 2, "stale_stream")]), ("5", [])]
+)
+async def test_stream_that_went_away_is_neither_confirmed_nor_accused(usd, differences):
+    """How far its last word is from the polls is told; nothing follows."""
+    bench = WitnessBench(balance("5"), balance(usd), pictures=1)
+    async with bench.running(), bench.also(bench.polls.run()):
+        for _ in range(30):
+            await bench.clock.advance(1)
+    found = bench.found()
+
+    assert {"inconclusive"} == {each.verdict for each in found}
+    assert len(found) > 1
+    assert differences == [
+        (row.streamed, row.observed, row.residual, row.cause)
+        for row in found[-1].differences
+    ]
+    assert bench.stream_board.confirmed_at < found[-1].requested_at
+    assert "inconsistent" not in bench.stream_board.health.reason
 
 
 def test_settling_is_shorter_than_a_heartbeat_limit():
