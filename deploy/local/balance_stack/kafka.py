@@ -1,8 +1,11 @@
 """Apache Kafka in KRaft mode: every node is both broker and controller."""
 
 import asyncio
+import logging
 import socket
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
@@ -72,9 +75,22 @@ def check_kafka(address: str, node_id: int | None = None) -> None:
     host, port = address.split(":")
     # aiokafka logs an error for each refused connection; this tries quietly first.
     socket.create_connection((host, int(port)), timeout=1).close()
-    known = asyncio.run(_brokers(address))
+    with _quiet():
+        known = asyncio.run(_brokers(address))
     if node_id is not None and node_id not in known:
         raise ConnectionError(f"node {node_id} is not among the brokers {known}")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep aiokafka's log silent: Docker accepts for a broker that does not yet."""
+    log = logging.getLogger("aiokafka")
+    level = log.level
+    log.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
 
 
 async def _brokers(address: str) -> list[int]:

@@ -7,11 +7,22 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from balance_stack.endpoints import Endpoints, named_endpoints
 from balance_stack.errors import StackRefused
 from balance_stack.ports import free_ports
 from balance_stack.stack import Stack
+
+
+class Restarts(Protocol):
+    """Whoever runs parts, and so can end and start them."""
+
+    def kill(self, part: str) -> None:
+        """End one part as a crash would."""
+
+    def start(self, part: str) -> None:
+        """Start a part again, with its data and at its address, and wait for it."""
 
 
 @dataclass(frozen=True)
@@ -20,12 +31,16 @@ class RunningStack:
 
     Attributes:
         endpoints: Where they can be reached.
-        local: The stack on this machine, or None if they run elsewhere: then nobody
-            here can kill and restart them.
+        runner: Who can kill and restart them; None if they run elsewhere.
     """
 
     endpoints: Endpoints
-    local: Stack | None = None
+    runner: Restarts | None = None
+
+    @property
+    def local(self) -> Stack | None:
+        """The stack of processes on this machine, if that is what runs."""
+        return self.runner if isinstance(self.runner, Stack) else None
 
     def kill(self, part: str) -> None:
         """End one part as a crash would.
@@ -36,7 +51,7 @@ class RunningStack:
         Raises:
             StackRefused: If the parts run elsewhere, or there is no such part.
         """
-        self._require_local().kill(part)
+        self._required().kill(part)
 
     def start(self, part: str) -> None:
         """Start a part again, with its data and at its address, and wait for it.
@@ -48,15 +63,15 @@ class RunningStack:
             StackRefused: If the parts run elsewhere, or there is no such part.
             PartFailed: If it does not come up.
         """
-        self._require_local().start(part)
+        self._required().start(part)
 
-    def _require_local(self) -> Stack:
-        if self.local is None:
+    def _required(self) -> Restarts:
+        if self.runner is None:
             raise StackRefused(
                 "these parts were not started here, so they are not killed here: "
                 "unset the BALANCEBUS_* addresses, or start a local stack"
             )
-        return self.local
+        return self.runner
 
 
 @contextmanager
@@ -96,8 +111,8 @@ def running_stack(
     elif docker and brokers == 1 and _docker_is_usable():
         from balance_stack.docker import containers  # noqa: PLC0415 - heavy, optional
 
-        with containers() as endpoints:
-            yield RunningStack(endpoints)
+        with containers() as contained:
+            yield RunningStack(contained.endpoints, contained)
     else:
         with local_stack(directory, brokers=brokers, quiet=quiet) as local:
             yield RunningStack(local.endpoints, local)

@@ -111,7 +111,7 @@ async def test_kafka_keeps_records_over_a_crash(stack: RunningStack) -> None:
     value = bytes(WIDEST_RECORD_BYTES)
     await _create_topic(servers, "crash", 1)
     await _produce(servers, "crash", value)
-    if stack.local:
+    if stack.runner:
         await asyncio.to_thread(stack.kill, "kafka-1")
         await asyncio.to_thread(stack.start, "kafka-1")
     assert value == await _consume_first(servers, "crash")
@@ -137,7 +137,7 @@ def test_the_registry_refuses_an_incompatible_change(stack: RunningStack) -> Non
         timeout=10,
     ).raise_for_status()
     schema_id = register("x").json()["id"]
-    if stack.local:
+    if stack.runner:
         stack.kill("registry")
         stack.start("registry")
     assert register("y").status_code == requests.codes.conflict
@@ -150,7 +150,7 @@ def test_postgres_keeps_rows_over_a_crash(stack: RunningStack) -> None:
     dsn = stack.endpoints.postgres_dsn
     with psycopg.connect(dsn) as connection:
         connection.execute("CREATE TABLE crash AS SELECT 0.1::numeric AS amount")
-    if stack.local:
+    if stack.runner:
         stack.kill("postgres")
         stack.start("postgres")
     with psycopg.connect(dsn) as connection:
