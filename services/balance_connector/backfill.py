@@ -65,8 +65,9 @@ class Backfiller:
         """Ask for one stretch from its beginning; what was told is not told again."""
         feed, board = self._feed, self._feed.board
         epoch = feed.memory.next_epoch()
-        feed.teller.begin(epoch)
-        known = dict(self._told.balances) if feed.venue.same_codes else {}
+        within = stretch.since, stretch.until, stretch.epoch
+        feed.teller.begin(epoch, feed.opening("history", within))
+        known = self._told.balances if feed.venue.same_codes else {}
         books = Books(board.account, board.feed, epoch, known, self._told.recent)
         protocol = feed.venue.history(feed.credentials, feed.options, stretch)
         calls, lines = 0, 0
@@ -95,6 +96,7 @@ class Backfiller:
                 received_at,
                 events=events,
                 invalid=step.invalid,
+                attributes=answer.attributes,
             )
         for note in step.notes:
             feed.board.count.note(note)

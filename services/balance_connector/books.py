@@ -6,7 +6,14 @@ pure and venue-neutral. Two balances of a venue never share a key: where their c
 names would make them, the later one keeps the venue's code as its asset.
 """
 
-from collections.abc import Callable, Collection, Iterator, MutableMapping, Sequence
+from collections.abc import (
+    Callable,
+    Collection,
+    Iterator,
+    Mapping,
+    MutableMapping,
+    Sequence,
+)
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -341,11 +348,13 @@ class Books:
             for key, pocket in held:
                 if key not in named and not covers(pocket):
                     del self.known[key]
-        return [
-            holding.pocket
+        gone = [
+            (key, holding.pocket)
             for key, holding in self.known.items()
             if key not in named and not _is_spared(holding.pocket, spared)
         ]
+        # By key: how they were read back decides nothing that readers see.
+        return [pocket for _, pocket in sorted(gone)]
 
     def _absent(
         self, observed: Observed, told: Told, position: int, place: Place = NO_PLACE
@@ -482,15 +491,34 @@ class Books:
         return replace(observed, pocket=pocket)
 
 
+def changed(
+    before: Mapping[str, Holding], now: Mapping[str, Holding]
+) -> tuple[Holding, ...]:
+    """Return the balances that are new or differ, then those that are gone; by key."""
+    new = [
+        (key, holding)
+        for key, holding in now.items()
+        if key not in before or before[key].balance != holding.balance
+    ]
+    gone = [(key, holding) for key, holding in before.items() if key not in now]
+    return tuple(holding for part in (new, gone) for _, holding in sorted(part))
+
+
 def recent_from(latest: Collection[BalanceEvent]) -> dict[str, datetime]:
     """Return the facts that were told last, as far as ``latest`` shows; see `Books`."""
     updates = [event for event in latest if event.kind == "update"]
-    updates.sort(key=lambda event: event.received_at)
+    updates.sort(key=lambda event: (event.received_at, event.key))
     return {
-        name: event.venue_time or event.received_at
+        name: time
         for event in updates[-RECENT_MAX // 2 :]
-        for name in (event.event_id, _fact(event))
+        for name, time in facts_of(event)
     }
+
+
+def facts_of(event: BalanceEvent) -> tuple[tuple[str, datetime], ...]:
+    """Return the names under which an event's fact is known as told, and its time."""
+    time = event.venue_time or event.received_at
+    return (event.event_id, time), (_fact(event), time)
 
 
 def _fact(event: BalanceEvent) -> str:

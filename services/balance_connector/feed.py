@@ -1,9 +1,13 @@
 """What every runner needs of one feed: the venue, the way to it, the way to the bus."""
 
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
 
 from balance_connector.memory import Memory
+from balance_connector.opening import Opening, digest
 from balance_connector.outbox import Outbox
 from balance_connector.rest import Nonces, RestClient
 from balance_connector.status import Board
@@ -39,3 +43,20 @@ class Feed:
     outbox: Outbox
     board: Board
     clock: Clock
+
+    def opening(
+        self,
+        of: Literal["stream", "polls", "witness", "history"],
+        stretch: tuple[datetime, datetime, int] | None = None,
+    ) -> Opening:
+        """Return what is known as an epoch begins; see `Opening`."""
+        owns = of in {"stream", "polls"}
+        return Opening(
+            of=of,
+            run=self.outbox.began_at,
+            losses=self.outbox.losses,
+            read=owns and self.memory.read_anew,
+            known=digest(self.memory.balances) if owns else "",
+            options=msgspec.Raw(msgspec.json.encode(self.options)),
+            stretch=stretch,
+        )

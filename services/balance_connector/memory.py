@@ -23,6 +23,7 @@ class Memory:
         recent: facts that were told last; see `Books`.
         heard_at: when the venue was last heard, as far as the bus tells; None at the
             very first start.
+        read_anew: whether the last `known` read the balances back.
     """
 
     def __init__(self, read: ReadLatest, clock: Clock) -> None:
@@ -31,6 +32,7 @@ class Memory:
         self.balances: dict[str, Holding] = {}
         self.recent: dict[str, datetime] = {}
         self.heard_at: datetime | None = None
+        self.read_anew = False
         self._read_back = False
         self._losses = 0
         self._epoch = 0
@@ -43,7 +45,8 @@ class Memory:
         """
         if losses != self._losses:
             self._read_back, self._losses = False, losses
-        if not self._read_back:
+        self.read_anew = not self._read_back
+        if self.read_anew:
             latest = await self._read()
             self.balances.clear()
             self.balances |= known_from(latest)

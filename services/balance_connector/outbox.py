@@ -109,6 +109,7 @@ class Outbox:
         self._empty.set()
         self.frames = 0
         self.losses = 0
+        self.began_at = clock.now()
 
     def put(self, entry: Entry) -> None:
         """Add an entry; wait for `room` first."""

@@ -94,7 +94,8 @@ class PollRunner:
         feed, board = self._feed, self._board
         known = await feed.memory.known(feed.outbox.losses)
         epoch = board.epoch = feed.memory.next_epoch()
-        feed.teller.begin(epoch)
+        owns = self._witness is None
+        feed.teller.begin(epoch, feed.opening("polls" if owns else "witness"))
         rounds = Rounds(Books(board.account, board.feed, epoch, known))
         protocol = feed.venue.poll(feed.credentials, feed.options)
         while True:
@@ -158,6 +159,7 @@ class PollRunner:
                 received_at,
                 events=events,
                 invalid=step.invalid,
+                attributes=answer.attributes,
             )
         clashed = (Note.ASSET_CLASH,) * (rounds.books.clashes - clashes)
         self._report(step._replace(notes=step.notes + clashed), rounds, received_at)

@@ -8,6 +8,7 @@ from typing import NamedTuple, Self
 import aiohttp
 from yarl import URL
 
+from balance_connector.opening import ASKED, OK, STATUS
 from balance_connector.venue import Request, Response
 from balance_shared import VERSION
 from balance_shared.clock import Clock
@@ -50,6 +51,14 @@ class Answer(NamedTuple):
     request: Request
     response: Response
     received_at: datetime
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        """What its frame says beside the bytes: what was asked, and the status."""
+        said = {ASKED: self.request.asked}
+        if self.response.status != OK:
+            said[STATUS] = str(self.response.status)
+        return said
 
 
 class RestClient:

@@ -8,14 +8,15 @@ to the time limits and the pings.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import structlog
 from websockets.exceptions import ConnectionClosed
 
-from balance_connector.books import Books, Holding
+from balance_connector.books import Books, changed
 from balance_connector.connection import Connect, Socket
 from balance_connector.feed import Feed
+from balance_connector.opening import AFTER
 from balance_connector.rest import Answer
 from balance_connector.retry import STABLE_S, retrying
 from balance_connector.venue import Health, State, StreamProtocol, Stretch
@@ -65,6 +66,7 @@ class StreamRunner:
         self._connect = connect
         self._missed = missed
         self._unreadable: frozenset[str] = frozenset()
+        self._kept: int | None = None
         self._may_connect_s = 0.0
         self.doubt: PictureNeeded | None = None
         self.dispute: str | None = None
@@ -117,7 +119,8 @@ class StreamRunner:
         known = await memory.known(self._outbox.losses)
         epoch = memory.next_epoch()
         board.epoch, board.sequence = epoch, None
-        self._teller.begin(epoch)
+        self._teller.begin(epoch, self._feed.opening("stream"))
+        self._kept = None
         self.doubt = None
         books = Books(board.account, board.feed, epoch, known, memory.recent)
         protocol = self._venue.stream(
@@ -160,7 +163,10 @@ class StreamRunner:
             log.warning("login_unanswered", error=str(error))
         if answer is not None and not answer.request.secret:
             await self._teller.tell(
-                answer.response.body, answer.request.source, answer.received_at
+                answer.response.body,
+                answer.request.source,
+                answer.received_at,
+                attributes=answer.attributes,
             )
         async with nonces.lock:
             response = answer.response if answer else None
@@ -178,8 +184,8 @@ class StreamRunner:
             await self._next(protocol, socket, watch)
         if since is not None:
             until = self._board.last_message_at or since
-            changed = _changed(before, memory.balances)
-            self._missed(Stretch(since, until, changed))
+            epoch = self._board.epoch
+            self._missed(Stretch(since, until, changed(before, memory.balances), epoch))
 
     async def _read(
         self, protocol: StreamProtocol, socket: Socket, watch: Watch
@@ -203,10 +209,18 @@ class StreamRunner:
         board = self._board
         received_at = board.last_message_at = self._clock.now()
         board.count.frames.inc()
+        before = protocol.sequence
         step = protocol.receive(frame, received_at)
         if step.keep:
+            unkept = before is not None and before != self._kept
+            self._kept = protocol.sequence
             await self._teller.tell(
-                frame, "stream", received_at, events=step.events, invalid=step.invalid
+                frame,
+                "stream",
+                received_at,
+                events=step.events,
+                invalid=step.invalid,
+                attributes={AFTER: str(before)} if unkept else None,
             )
         for note in step.notes:
             board.count.note(note)
@@ -229,15 +243,3 @@ class StreamRunner:
                 health = Health(State.DEGRADED, self.dispute)
         if health != self._board.health:
             self._board.set(*health)
-
-
-def _changed(
-    before: Mapping[str, Holding], now: Mapping[str, Holding]
-) -> tuple[Holding, ...]:
-    """Return the balances that are new or differ, and those that are gone."""
-    new = [
-        holding
-        for key, holding in now.items()
-        if key not in before or before[key].balance != holding.balance
-    ]
-    return (*new, *(holding for key, holding in before.items() if key not in now))

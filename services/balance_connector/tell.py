@@ -1,13 +1,15 @@
 """From what a protocol says to records on their way: frames, events, dead letters."""
 
 from collections import Counter as CountOf
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 
+from msgspec.structs import replace
 from prometheus_client import Counter
 
 from balance_connector.books import Account
+from balance_connector.opening import OPENING, Opening
 from balance_connector.outbox import Entry, Outbox
 from balance_connector.status import Board
 from balance_schemas.codec import encode_body
@@ -49,11 +51,21 @@ class Teller:
         self._epoch = 0
         self._index = 0
         self._losses = 0
+        self._opening: Opening | None = None
 
-    def begin(self, epoch: int) -> None:
-        """Start an epoch: frames are numbered from 0 again."""
+    def begin(self, epoch: int, opening: Opening | None = None) -> None:
+        """Start an epoch: frames are numbered from 0 again.
+
+        Args:
+            epoch: as in the records.
+            opening: what was known; kept with the first frame.
+        """
         self._epoch = epoch
         self._index = 0
+        before = self._opening
+        if opening and before and before.read:  # the epoch before it kept no frame
+            opening = replace(opening, read=True)
+        self._opening = opening
         self._losses = self._outbox.losses
 
     async def tell(
@@ -64,11 +76,21 @@ class Teller:
         *,
         events: Iterable[BalanceEvent] = (),
         invalid: FrameInvalid | None = None,
+        attributes: Mapping[str, str] | None = None,
         keep: bool = True,
     ) -> None:
         """Hand over a frame, its events and, if need be, its dead letter.
 
         Returns when there is room for more.
+
+        Args:
+            payload: the frame as received.
+            source: as in ``RawFrame``.
+            received_at: when it arrived.
+            events: what follows from it, in order; iterated once.
+            invalid: why it, or part of it, cannot be read.
+            attributes: what a replay has to know beside the bytes.
+            keep: whether it belongs on the frames topic.
 
         Raises:
             BusInterrupted: earlier entries of this epoch were dropped, so that readers
@@ -81,7 +103,9 @@ class Teller:
             letter = self._dead_letter(payload, received_at, invalid)
             records.append(outgoing(DEAD_LETTERS, self._key, letter, time_ms))
         if keep:
-            records += self._frame(payload, source, received_at, time_ms)
+            records += self._frame(
+                payload, source, received_at, time_ms, attributes or {}
+            )
         told = iter(events)
         chunk = list(islice(told, CHUNK_EVENTS))
         if chunk:
@@ -132,8 +156,17 @@ class Teller:
         return tuple((counts.events(kind), number) for kind, number in kinds.items())
 
     def _frame(
-        self, payload: bytes, source: str, received_at: datetime, time_ms: int
+        self,
+        payload: bytes,
+        source: str,
+        received_at: datetime,
+        time_ms: int,
+        attributes: Mapping[str, str],
     ) -> list[Outgoing]:
+        """Return the records of a frame; the first one carries the attributes."""
+        said = dict(attributes)
+        if self._opening is not None:
+            said[OPENING], self._opening = self._opening.written(), None
         starts = range(0, len(payload), PART_BYTES_MAX) or range(1)
         records = [
             outgoing(
@@ -150,6 +183,7 @@ class Teller:
                     part=part,
                     parts=len(starts),
                     payload=payload[start : start + PART_BYTES_MAX],
+                    attributes={} if part else said,
                 ),
                 time_ms,
             )

@@ -124,6 +124,11 @@ class Request:
     body: bytes = b""
     secret: bool = False
 
+    @property
+    def asked(self) -> str:
+        """Method and path, by which a call is known again in a replay."""
+        return f"{self.method} {self.path}"
+
 
 @dataclass(frozen=True, slots=True)
 class Response:
@@ -183,6 +188,9 @@ class StreamProtocol(Protocol):
     def due(self, now: datetime) -> tuple[bytes, ...]:
         """Return the frames that it is time to send: pings, questions; often none."""
 
+    def passed(self, sequence: int) -> None:
+        """Note that frames up to a number came that are not kept: in a replay only."""
+
 
 class PollProtocol(Protocol):
     """Polls of the whole account, for the life of a process.
@@ -224,11 +232,13 @@ class Stretch:
         until: when the new picture had arrived.
         changed: the balances that differ from what was known before; those that
             vanished as they were.
+        epoch: of the stream whose picture ended it.
     """
 
     since: datetime
     until: datetime
     changed: tuple[Holding, ...] = ()
+    epoch: int = 0
 
 
 StreamFactory = Callable[[Credentials, Any, Books, frozenset[str]], StreamProtocol]

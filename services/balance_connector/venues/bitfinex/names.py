@@ -70,10 +70,11 @@ def maps_told(known: Collection[Holding]) -> Maps:
 
     A balance keeps its key while the venue does not say what its code is called.
     """
-    symbols = {pocket.venue_asset: pocket.asset for pocket, *_ in known}
+    pockets = sorted(pocket for pocket, *_ in known)
+    symbols = {pocket.venue_asset: pocket.asset for pocket in pockets}
     underlyings = {
         pocket.venue_asset: pocket.asset
-        for pocket, *_ in known
+        for pocket in pockets
         if pocket.wallet == "derivatives"
     }
     return Maps(symbols, underlyings)

@@ -130,6 +130,10 @@ class BitfinexStream:
         telling = self.health.state in {State.LIVE, State.DEGRADED}
         return self._calc.due(now) if self._calc is not None and telling else ()
 
+    def passed(self, sequence: int) -> None:
+        """Go on after a number: heartbeats have one and are not kept."""
+        self._numbers.last = sequence
+
     def receive(self, frame: bytes, received_at: datetime) -> Step:
         """Take in one frame."""
         try:

@@ -104,7 +104,7 @@ class ZeroHashHistory:
             return Step(keep=False)
         if response.status == _NOT_FOUND:
             self._pocket = None
-            return Step(keep=False)
+            return Step()
         try:
             check(response, self._dialect.name)
             page = wire.read_page(response.body)

@@ -127,6 +127,9 @@ class ZeroHashStream:
     def _signed(self, message: Mapping[str, object], now: datetime) -> bytes:
         return signed_message(self._credentials, self._options, message, now)
 
+    def passed(self, sequence: int) -> None:
+        """Do nothing: no message has a number."""
+
     def receive(self, frame: bytes, received_at: datetime) -> Step:
         """Take in one message."""
         try:

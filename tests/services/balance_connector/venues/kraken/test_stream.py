@@ -180,8 +180,8 @@ class TestPicture:
 
         assert [
             ("snapshot", "spot", "main", "USD", "100.0000"),
-            ("absent", "spot", "main", "BTC", "0"),
             ("absent", "earn", "liquid", "BTC", "0"),
+            ("absent", "spot", "main", "BTC", "0"),
         ] == told(step)
         assert {"kraken|main||spot/main|USD"} == set(known)
 

@@ -1,0 +1,83 @@
+"""What a replay says of epochs that it cannot make again.
+
+That it makes all others again is in ``tests/venues/test_replay.py``.
+"""
+
+from datetime import UTC, datetime
+
+import msgspec
+
+from balance_connector.books import Account
+from balance_connector.opening import OPENING, Opening, digest
+from balance_connector.replay import NO_BEGINNING, NOT_KNOWN, NOT_READABLE, Replay
+from balance_connector.venues import VENUES
+from balance_schemas.records import RawFrame
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+NOTHING_KNOWN = digest({})
+
+
+def replay():
+    """Return a replay of Kraken."""
+    return Replay(VENUES["kraken"], Account("kraken", "main"))
+
+
+def frame(opening=None, text=""):
+    """Return a first frame."""
+    told = {OPENING: opening.written()} if opening else {OPENING: text} if text else {}
+    return RawFrame(
+        venue="kraken",
+        account="main",
+        feed="ws",
+        epoch=5,
+        index=0,
+        received_at=NOW,
+        source="stream",
+        part=0,
+        parts=1,
+        payload=b'{"channel":"balances","type":"snapshot","data":[],"sequence":1}',
+        attributes=told,
+    )
+
+
+def opening(of="stream", **fields):
+    """Return an opening of a process that has just begun."""
+    told = {"run": NOW, "read": True, "known": NOTHING_KNOWN}
+    return Opening(of=of, **told | fields)
+
+
+def test_epoch_without_its_beginning_cannot_be_judged():
+    """Retention took it, or a release that kept none."""
+    assert NO_BEGINNING == replay().take(frame()).unjudged
+
+
+def test_beginning_of_another_release_cannot_be_read():
+    """It is no reason to fail."""
+    assert NOT_READABLE == replay().take(frame(text="{}")).unjudged
+    odd = opening(options=msgspec.Raw(b'{"aliases":1}'))
+    assert NOT_READABLE == replay().take(frame(odd)).unjudged
+
+
+def test_what_was_known_has_to_be_known_again():
+    """A digest that events do not give means that some are missing."""
+    assert NOT_KNOWN == replay().take(frame(opening(known="other"))).unjudged
+    assert "" == replay().take(frame(opening())).unjudged
+
+
+def test_history_of_an_unknown_stream_cannot_be_judged():
+    """What a picture changed decides what is asked for."""
+    late = opening("history", stretch=(NOW, NOW, 4))
+    assert NOT_KNOWN == replay().take(frame(late)).unjudged
+
+
+def test_events_of_earlier_epochs_are_needed_first():
+    """A picture can be made once all that was told before is known."""
+    assert replay().needs(frame(opening()))
+    assert not replay().needs(frame(opening("witness")))
+    assert not replay().needs(frame())
+
+
+def test_witness_tells_no_events():
+    """Its frames are no mistake."""
+    remade = replay().take(frame(opening("witness")))
+    assert ([], "") == (list(remade.events), remade.unjudged)
