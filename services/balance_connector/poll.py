@@ -178,7 +178,7 @@ class PollRunner:
             board.set(State.DEGRADED, str(step.invalid))
         elif step.picture is not None:
             board.set(State.LIVE)
-            if self._witness is None:
+            if self._witness is None and not step.picture.spared:
                 board.confirmed_at = received_at
 
 

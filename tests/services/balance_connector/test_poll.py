@@ -1,10 +1,12 @@
 """The poll runner: as primary feed, as second feed, through faults."""
 
+from dataclasses import replace
+
 import pytest
 from harness import Bench, ScriptedRest
 
 from balance_connector.poll import PollRunner
-from balance_connector.venue import Response
+from balance_connector.venue import Picture, Request, Response, Step
 from balance_shared.errors import VenueRefused
 
 HTML = Response(200, b"<html>no names</html>")
@@ -54,6 +56,42 @@ async def test_first_answer_is_a_picture_then_changes():
     ]
     assert [0, 1, 2, 3, 4] == [each.index for each in bench.frames()]
     assert ["connecting", "syncing", "live"][-1] == bench.states()[-1]
+
+
+class Torn:
+    """Polls whose second answer does not tell every balance."""
+
+    def __init__(self) -> None:
+        self._round = 0
+        self._asked = False
+
+    def begin(self, now):
+        """Start a round."""
+        self._round, self._asked = self._round + 1, False
+
+    def request(self, nonce, now):
+        """Ask once in a round."""
+        asked, self._asked = self._asked, True
+        return None if asked else Request("GET", "/accounts", "accounts")
+
+    def receive(self, response, received_at):
+        """Tell nothing, and of the second time that something was not told."""
+        spared = {("", "BTC")} if self._round == 2 else ()
+        return Step(picture=Picture((), spared))
+
+
+async def test_answer_that_leaves_something_open_confirms_nothing():
+    """Balances are confirmed by an answer that tells all of them."""
+    bench = PollBench(*[balance("1")] * 3)
+    venue = replace(bench.runner._feed.venue, poll=lambda *_: Torn())
+    bench.runner._feed = replace(bench.runner._feed, venue=venue)
+    async with bench.running():
+        await bench.clock.advance(1)
+        first = bench.board.confirmed_at
+        await bench.clock.advance(60)
+        assert first == bench.board.confirmed_at
+        await bench.clock.advance(60)
+    assert first < bench.board.confirmed_at
 
 
 async def test_second_feed_publishes_frames_only():
