@@ -1,7 +1,7 @@
 """Kafka: producing, consuming and topics. The only place that imports aiokafka."""
 
 from balance_shared.kafka.admin import apply_topics
-from balance_shared.kafka.consumer import Consumer, Incoming, read_compacted
+from balance_shared.kafka.consumer import Consumer, Incoming, decoded, read_compacted
 from balance_shared.kafka.producer import Outgoing, Producer, outgoing
 from balance_shared.kafka.reading import Reader
 from balance_shared.kafka.watch import Watch
@@ -14,6 +14,7 @@ __all__ = [
     "Reader",
     "Watch",
     "apply_topics",
+    "decoded",
     "outgoing",
     "read_compacted",
 ]

@@ -210,7 +210,7 @@ class Consumer:
         Raises:
             RecordInvalid: it cannot be read. Dead-letter it and go on.
         """
-        return await _decode(self._registry, record_type, incoming)
+        return await decoded(self._registry, record_type, incoming)
 
     def _running(self) -> AIOKafkaConsumer:
         if self._consumer is None:
@@ -274,7 +274,7 @@ async def read_compacted(
     finally:
         await stopped(consumer)
     return {
-        key: await _decode(registry, record_type, incoming)
+        key: await decoded(registry, record_type, incoming)
         for key, incoming in values.items()
     }
 
@@ -295,7 +295,12 @@ async def _last_values(
     return values
 
 
-async def _decode(registry: Registry, record_type: type[R], incoming: Incoming) -> R:
+async def decoded(registry: Registry, record_type: type[R], incoming: Incoming) -> R:
+    """Return a record decoded, by the schema that it was written with.
+
+    Raises:
+        RecordInvalid: it cannot be read; the text says where it lies.
+    """
     place = f"{incoming.topic}[{incoming.partition}]@{incoming.offset}"
     if incoming.value is None:
         raise RecordInvalid(f"{place}: no value")
