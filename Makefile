@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test check bench faults hours clean
+.PHONY: help demo test check bench faults hours crashes clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -32,6 +32,9 @@ faults: $(READY) ## Print how soon each venue's faults are seen and mended
 
 hours: $(READY) ## Live through random hours of venues in compressed time (SEEDS=1000)
 	@$(BIN)/python tests/venues/hours.py $(or $(SEEDS),1000)
+
+crashes: $(READY) ## Kill services, Kafka and PostgreSQL at random points under traffic (ROUNDS=50)
+	@$(BIN)/python tests/end_to_end/crashes.py $(or $(ROUNDS),50) $(SEED)
 
 check: $(READY) ## Lint, types, import contracts
 	@$(BIN)/ruff check .

@@ -114,7 +114,7 @@ class Venue:
                 stdout=subprocess.PIPE,
                 stderr=errors,
             )
-        said = json.loads(self.process.stdout.readline())
+        self.said = said = json.loads(self.process.stdout.readline())
         self.control = said["control_url"]
         self.environment = {
             "BALANCEBUS_API_KEY": said["api_keys"][0],
@@ -136,22 +136,6 @@ class Venue:
     def quiet(self) -> None:
         """Stop the traffic."""
         post(f"{self.control}/traffic", {"stop": True})
-
-    def truth(self) -> dict[str, str]:
-        """Return wallet/id|asset → balance of the first master's wallets, zeros out."""
-        said = json.loads(get(f"{self.control}/truth")[1])
-        user = next(iter(said["masters"].values()))
-        return {
-            f"{wallet}|{asset}": plain(balance)
-            for asset, wallets in said["balances"][user].items()
-            for wallet, balance in wallets.items()
-            if plain(balance) != "0"
-        }
-
-
-def plain(amount: str) -> str:
-    """Return an amount without trailing zeros."""
-    return amount.rstrip("0").rstrip(".") if "." in amount else amount
 
 
 @contextmanager

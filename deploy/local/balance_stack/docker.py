@@ -156,7 +156,7 @@ def containers() -> Iterator[Containers]:
     parts = {
         "kafka-1": Contained(
             _kafka(ports.kafka[0]),
-            partial(check_kafka, endpoints.kafka_bootstrap_servers),
+            partial(check_kafka, endpoints.kafka_bootstrap_servers, 1),
         ),
         "registry": Contained(
             _registry(ports.registry),
