@@ -1,10 +1,11 @@
 """Records and time to alerts. No I/O and no clock of its own.
 
 Theory of operation. An engine has the balances of one partition, which hold all of an
-account. Records are facts: each first lets the timers go off that were due before it,
-in their order, then says what is true from its own time on. So what is decided, and
-the times in it, follow from the records alone, whenever and by whomever they are read;
-`tick` only says that time has passed without any.
+account. Records are facts, true from their own time on. Events also move the clock:
+each first lets the timers go off that were due before it, in their order. So what is
+decided, and the times in it, follow from the events, whenever and by whomever they are
+read; `tick` says that time has passed without any. Other records move no clock, as
+they may be read before events that are older.
 
 While an account is stale, or a balance's proof does not stand, alerts on its figures
 are held, and one alert of the account stands for all of them. Each balance has the list
@@ -131,7 +132,6 @@ class Engine:
             status: its value; None gives the feed up.
             at: when it was written, UTC.
         """
-        self._advance(at)
         if status is not None:
             account = self._account(Subject(status.venue, status.account))
             account.feeds[status.feed] = Feed(status, at)
@@ -145,7 +145,6 @@ class Engine:
 
     def take_proof(self, proof: BalanceProof) -> None:
         """Take a record of the proofs topic."""
-        self._advance(proof.checked_at)
         balance = self._balance(_subject_of(proof))
         changed = balance.prove(proof)
         for tracker in balance.proved:
@@ -162,7 +161,6 @@ class Engine:
 
     def take_reconciliation(self, told: Reconciliation) -> None:
         """Take a record of the reconciliations topic."""
-        self._advance(told.answered_at)
         account = self._account(Subject(told.venue, told.account))
         if told.verdict == "inconclusive":
             return
@@ -179,6 +177,9 @@ class Engine:
     # Time
 
     def _advance(self, now: datetime) -> None:
+        if not self.alerts.begun:
+            self._timers.now = max(self._timers.now, now)
+            return
         for whom in self._timers.advance(now):
             if isinstance(whom, Account):
                 self._look(whom)

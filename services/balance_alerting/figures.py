@@ -9,7 +9,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
 
 from balance_schemas.decimals import PRECISION, SCALE, exact
 
@@ -71,6 +71,13 @@ def duration(text: Any) -> timedelta:
     return timedelta(seconds=seconds)
 
 
+def _written(length: timedelta) -> str:
+    """Return a duration in the largest unit that says it exactly."""
+    units = reversed(_UNITS.items())
+    found = (f"{length // size}{unit}" for unit, size in units if not length % size)
+    return "0s" if not length else next(found)
+
+
 def _positive(length: timedelta) -> timedelta:
     if not length:
         raise ValueError("should be longer than 0")
@@ -130,7 +137,10 @@ Amount = Annotated[Decimal, BeforeValidator(amount), WithJsonSchema(_TEXT_OR_NUM
 NotNegative = Annotated[Amount, AfterValidator(_not_negative)]
 Positive = Annotated[Amount, AfterValidator(_above_zero)]
 Duration = Annotated[
-    timedelta, BeforeValidator(duration), WithJsonSchema(_DURATION_SCHEMA)
+    timedelta,
+    BeforeValidator(duration),
+    PlainSerializer(_written),
+    WithJsonSchema(_DURATION_SCHEMA),
 ]
 Length = Annotated[Duration, AfterValidator(_positive)]
 Glob = Annotated[str, AfterValidator(_glob)]

@@ -12,7 +12,8 @@
     │       └── SequenceGap      we missed something            new picture
     ├── BusInterrupted           the bus failed us, passes      new picture when back
     ├── PublishError             the bus is lost for good       exit 4
-    └── RecordInvalid            a consumer cannot read it      dead letter, go on
+    ├── RecordInvalid            a consumer cannot read it      dead letter, go on
+    └── NotDelivered             a route did not take an alert  back off, tell it again
 
 `classify` is the one place that decides; anything outside the tree is a bug and ends
 the process with exit code 1. The first line of a class's docstring is its default
@@ -122,6 +123,19 @@ class RecordInvalid(BalanceBusError):  # noqa: N818
     """A record on the bus cannot be read."""
 
 
+class NotDelivered(BalanceBusError):  # noqa: N818
+    """A route did not take an alert.
+
+    Attributes:
+        refused: it answered that it will not; else it could not.
+    """
+
+    def __init__(self, message: str | None = None, *, refused: bool = False) -> None:
+        """Keep whether there was an answer."""
+        super().__init__(message)
+        self.refused = refused
+
+
 class ExitCode(IntEnum):
     """Exit codes of every command, part of the contract."""
 
@@ -155,6 +169,7 @@ _VERDICTS: dict[type[BalanceBusError], Verdict] = {
     BusInterrupted: Verdict.RESUBSCRIBE,
     PublishError: Verdict.STOP,
     RecordInvalid: Verdict.DEAD_LETTER,
+    NotDelivered: Verdict.RETRY,
 }
 
 _EXIT_CODES: dict[type[BalanceBusError], ExitCode] = {

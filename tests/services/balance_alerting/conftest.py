@@ -1,10 +1,12 @@
 """Records of one account, and an engine that they are played to."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from balance_alerting.engine import Engine
 from balance_alerting.memory import episode_of
@@ -195,3 +197,47 @@ def make() -> type[Make]:
 def play() -> type[Play]:
     """Give what plays records to an engine."""
     return Play
+
+
+class Hook:
+    """A page that takes JSON and can be out of order.
+
+    Attributes:
+        got: what it took, in order.
+        headers: of each.
+        status: what it answers; anything but 200 takes nothing.
+    """
+
+    def __init__(self) -> None:
+        self.got: list[Any] = []
+        self.headers: list[Any] = []
+        self.bodies: list[bytes] = []
+        self.asked = 0
+        self.status = 200
+        self.url = ""
+
+    async def take(self, request: web.Request) -> web.Response:
+        """Answer a POST."""
+        self.asked += 1
+        if self.status == 200:
+            self.bodies.append(await request.read())
+            self.got.append(json.loads(self.bodies[-1]))
+            self.headers.append(request.headers)
+        return web.Response(status=self.status, text="as you say")
+
+    def rules(self) -> list[tuple[str, str]]:
+        """Return (rule, kind) of what it took."""
+        return [(one["rule"], one["kind"]) for one in self.got]
+
+
+@pytest.fixture
+async def hook():
+    """Give a webhook."""
+    hook, app = Hook(), web.Application()
+    app.add_routes([web.post("/hook", hook.take)])
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    hook.url = f"http://127.0.0.1:{runner.addresses[0][1]}/hook"
+    yield hook
+    await runner.cleanup()

@@ -7,6 +7,7 @@ from balance_shared.errors import (
     BusInterrupted,
     ExitCode,
     FrameInvalid,
+    NotDelivered,
     PictureNeeded,
     PublishError,
     RecordInvalid,
@@ -32,6 +33,7 @@ TABLE = {
     BusInterrupted: (Verdict.RESUBSCRIBE, ExitCode.BUG),
     PublishError: (Verdict.STOP, ExitCode.BUS_LOST),
     RecordInvalid: (Verdict.DEAD_LETTER, ExitCode.BUG),
+    NotDelivered: (Verdict.RETRY, ExitCode.BUG),
 }
 """What each error means to a runner, and to the process that it ends."""
 

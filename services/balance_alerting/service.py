@@ -1,0 +1,375 @@
+"""The service: reads the bus, keeps the alerts, has people told, for ever.
+
+Theory of operation. Each batch is decided on, the alerts that it leads to are published
+and acknowledged, then the position is committed, then people are told. A crash between
+any two of these repeats the rest and loses nothing: an alert that was published is
+found firing and not told, one that was not is decided on again. An instance that lost
+its partitions meanwhile fails at the commit, before it tells anybody.
+
+A fault of Kafka, a rebalance and new rules all lead to `restore`. Time passes for a
+partition only while nothing on it is unread: an alert must not fire because a record
+that clears it has not been read yet.
+"""
+
+import asyncio
+import signal
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import aiohttp
+import structlog
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception_type,
+    wait_random_exponential,
+)
+
+from balance_alerting.courier import Couriers
+from balance_alerting.engine import Engine
+from balance_alerting.restore import (
+    COMMITTED,
+    FOLLOWED,
+    SERVICE,
+    Place,
+    Restorer,
+    decoded,
+    take,
+)
+from balance_alerting.routes import routes_of
+from balance_alerting.rules import Ruleset
+from balance_alerting.rules_file import read_file, text_of
+from balance_schemas.keys import account_key
+from balance_schemas.records import Alert
+from balance_schemas.topics import ALERTS, EVENTS, LATEST
+from balance_shared import telemetry
+from balance_shared.clock import Clock, SystemClock
+from balance_shared.errors import BusInterrupted, SettingsError
+from balance_shared.kafka import (
+    Consumer,
+    Incoming,
+    Outgoing,
+    Producer,
+    Watch,
+    apply_topics,
+    outgoing,
+)
+from balance_shared.kafka.consumer import Positions
+from balance_shared.registry import Registry
+from balance_shared.service import Parts
+from balance_shared.settings import AlertingSettings
+
+BACK_OFF_S_MAX = 5.0
+"""Longest wait between two tries, in seconds."""
+
+REGISTRY_PATIENCE_S = 10.0
+"""How long a schema is asked for before the session is given up, in seconds."""
+
+WAIT_S = 0.1
+"""How long a batch is waited for, in seconds: people are told this often."""
+
+IN_FLIGHT = timedelta(milliseconds=500)
+"""How old a time has to be to count as passed: records on their way are let in."""
+
+LOOK_EVERY_S = 2.0
+"""How often the rules file is looked at, in seconds."""
+
+Batch = dict[Place, list[Incoming]]
+
+log = structlog.get_logger(__name__)
+
+
+async def run(
+    settings: AlertingSettings, parts: Parts, clock: Clock | None = None
+) -> None:
+    """Alert until cancelled.
+
+    Args:
+        settings: where Kafka and the registry are, and the rules file.
+        parts: told about ``kafka``, ``alerts`` (they are restored), ``rules`` (the file
+            in place is the one in use) and each route.
+        clock: for tests; else the machine's.
+
+    Raises:
+        SettingsError: the rules file cannot be used at the start.
+        PublishError: Kafka refuses us.
+    """
+    parts.not_ready("kafka", "starting")
+    parts.not_ready("alerts", "starting")
+    async with _rules_in_use(settings.alerting_rules_file, parts, clock) as rules:
+        topics = [*FOLLOWED, LATEST, ALERTS]
+        await apply_topics(settings, topics=topics, correct=False)
+        async for attempt in _for_ever(parts):
+            with attempt:
+                await _session(settings, parts, rules, attempt.retry_state)
+
+
+class Rules:
+    """The rules in use, and who is told by them.
+
+    Args:
+        path: of the file.
+        session: for the routes.
+        parts: told whether the file in place is in use.
+        clock: the service's.
+
+    Attributes:
+        ruleset: the rules.
+        couriers: of their routes.
+        clock: the service's.
+        version: grows with each change.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        session: aiohttp.ClientSession,
+        parts: Parts,
+        clock: Clock,
+    ) -> None:
+        self._path = path
+        self._session = session
+        self._parts = parts
+        self._text = ""
+        self._look_at = 0.0
+        self.clock = clock
+        self.couriers = Couriers(parts, clock)
+        self.ruleset = Ruleset()
+        self.version = 0
+
+    async def load(self) -> None:
+        """Use what the file says.
+
+        Raises:
+            SettingsError: it is wrong; the rules that were in use still are.
+        """
+        try:
+            told = read_file(self._path)
+            routes = routes_of(told.rules.routes, self._session, self.clock)
+        except SettingsError as error:
+            telemetry.RULES_RELOADS.labels("refused").inc()
+            first = str(error).splitlines()[0]
+            self._parts.not_ready("rules", f"refused, the old ones go on: {first}")
+            raise
+        await self.couriers.use(routes)
+        self.ruleset, self._text = told.rules, told.text
+        self.version += 1
+        self._parts.ready("rules")
+        telemetry.RULES_RELOADS.labels("loaded").inc()
+        telemetry.RULES_LOADED.set(self.clock.now().timestamp())
+        log.info("rules_loaded", rules=len(self.ruleset.rules), routes=list(routes))
+
+    def look_now(self) -> None:
+        """Read the file at the next look, changed or not."""
+        self._look_at, self._text = 0.0, ""
+
+    async def look(self) -> None:
+        """Load the file again if it has changed."""
+        now = self.clock.monotonic()
+        if now < self._look_at:
+            return
+        self._look_at = now + LOOK_EVERY_S
+        try:
+            text = text_of(self._path)
+            if text != self._text:
+                self._text = text  # a wrong one is told once
+                await self.load()
+        except SettingsError as error:
+            log.warning("rules_refused", errors=str(error).splitlines())
+
+
+@asynccontextmanager
+async def _rules_in_use(
+    path: Path, parts: Parts, clock: Clock | None
+) -> AsyncIterator[Rules]:
+    loop = asyncio.get_running_loop()
+    async with aiohttp.ClientSession() as session:
+        rules = Rules(path, session, parts, clock or SystemClock())
+        await rules.load()
+        loop.add_signal_handler(signal.SIGHUP, rules.look_now)
+        try:
+            yield rules
+        finally:
+            loop.remove_signal_handler(signal.SIGHUP)
+            await rules.couriers.stop()
+
+
+def _for_ever(parts: Parts) -> AsyncRetrying:
+    def note(state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        parts.not_ready("kafka", str(error))
+        parts.not_ready("alerts", "reading the topics again")
+        log.warning("interrupted", part="kafka", error=repr(error))
+
+    return AsyncRetrying(
+        wait=wait_random_exponential(multiplier=0.2, max=BACK_OFF_S_MAX),
+        retry=retry_if_exception_type(BusInterrupted),
+        before_sleep=note,
+        reraise=True,
+    )
+
+
+async def _session(
+    settings: AlertingSettings, parts: Parts, rules: Rules, state: RetryCallState
+) -> None:
+    """Connect to everything and alert until something fails."""
+    async with AsyncExitStack() as stack:
+        registry = await stack.enter_async_context(
+            Registry(settings.schema_registry_url, REGISTRY_PATIENCE_S)
+        )
+        producer = await stack.enter_async_context(
+            Producer(settings, registry, [ALERTS])
+        )
+        alerting = Alerting(settings, producer, rules, parts)
+        consumer = Consumer(
+            settings,
+            registry,
+            FOLLOWED,
+            group=f"{settings.topic_prefix}.alerting",
+            positions=alerting.assigned,
+        )
+        await stack.enter_async_context(consumer)
+        parts.ready("kafka")
+        state.attempt_number = 1  # connected: the next fault backs off from the start
+        await alerting.run(consumer)
+
+
+class Alerting:
+    """Alerts on what one consumer reads.
+
+    Args:
+        settings: the topics' prefix.
+        producer: of alerts.
+        rules: in use.
+        parts: told whether Kafka answers and the alerts are restored.
+    """
+
+    def __init__(
+        self,
+        settings: AlertingSettings,
+        producer: Producer,
+        rules: Rules,
+        parts: Parts,
+    ) -> None:
+        prefix = settings.topic_prefix
+        self._settings = settings
+        self._topics = {topic.full_name(prefix): topic for topic in FOLLOWED}
+        self._committed = {topic.full_name(prefix) for topic in COMMITTED}
+        self._events = EVENTS.full_name(prefix)
+        self._producer = producer
+        self._rules = rules
+        self._parts = parts
+        self._partitions: set[int] = set()
+        self._restored_for: tuple[int, int] | None = None
+        self._assignments = 0
+        self._engines: dict[int, Engine] = {}
+        self._shown: set[tuple[str, str]] = set()
+
+    async def assigned(self, places: list[Place]) -> Positions:
+        """Note which partitions are ours; called by the consumer."""
+        self._partitions = {partition for _, partition in places}
+        self._assignments += 1
+        return {}
+
+    async def run(self, consumer: Consumer) -> None:
+        """Read on, for ever."""
+        watch = Watch(SERVICE, consumer, self._parts)
+        async for batch in consumer.batches(wait_s=WAIT_S):
+            await self._rules.look()
+            wanted = (self._assignments, self._rules.version)
+            if self._restored_for != wanted:
+                await self._restore(consumer)
+                self._restored_for = wanted
+                continue  # the batch was read from before
+            await self._take(consumer, batch)
+            await self._pass_time(consumer)
+            await self._publish()
+            await consumer.commit(self._reached(batch))
+            alerts = [engine.alerts for engine in self._engines.values()]
+            self._rules.couriers.work(alerts)
+            await self._publish()  # who was told of what
+            self._show()
+            await watch.look()
+
+    async def _restore(self, consumer: Consumer) -> None:
+        self._parts.not_ready("alerts", "reading the topics")
+        started = time.perf_counter()
+        now = self._rules.clock.now()
+        restorer = Restorer(self._settings, self._rules.ruleset, consumer, now)
+        restored = await restorer.run(self._partitions)
+        self._engines = restored.engines
+        await consumer.seek(restored.positions)
+        await self._publish()
+        first = {
+            place: offset
+            for place, offset in restored.positions.items()
+            if place[0] in self._committed
+        }
+        await consumer.commit(first)
+        self._parts.ready("alerts")
+        seconds = round(time.perf_counter() - started, 3)
+        log.info("alerts_restored", partitions=len(self._engines), seconds=seconds)
+
+    async def _take(self, consumer: Consumer, batch: Batch) -> None:
+        for (name, partition), records in batch.items():
+            started = time.perf_counter()
+            engine = self._engines[partition]
+            for incoming in records:
+                record = await decoded(consumer, self._topics[name], incoming)
+                take(engine, record, incoming)
+            _count(name, partition, records, time.perf_counter() - started)
+
+    async def _pass_time(self, consumer: Consumer) -> None:
+        """Let time pass where nothing is unread."""
+        lags = await consumer.lag()
+        now = self._rules.clock.now() - IN_FLIGHT
+        for partition, engine in self._engines.items():
+            if lags.get((self._events, partition)) == 0:
+                engine.tick(now)
+
+    async def _publish(self) -> None:
+        now_ms = int(self._rules.clock.now().timestamp() * 1000)
+        records = [
+            _outgoing(alert, now_ms)
+            for engine in self._engines.values()
+            for alert in engine.alerts.take_records()
+        ]
+        if records:
+            await self._producer.publish(records)
+
+    def _reached(self, batch: Batch) -> Positions:
+        return {
+            place: records[-1].offset + 1
+            for place, records in batch.items()
+            if records and place[0] in self._committed
+        }
+
+    def _show(self) -> None:
+        counts: Counter[tuple[str, str]] = Counter()
+        for engine in self._engines.values():
+            counts.update(engine.alerts.counts())
+        for rule in self._rules.ruleset.rules:
+            counts.setdefault((rule.name, rule.severity), 0)
+        for labels in self._shown - counts.keys():
+            telemetry.ALERTS_FIRING.remove(*labels)
+        for labels, number in counts.items():
+            telemetry.ALERTS_FIRING.labels(*labels).set(number)
+        self._shown = set(counts)
+
+
+def _outgoing(alert: Alert, now_ms: int) -> Outgoing:
+    account = account_key(alert.labels["venue"], alert.labels["account"])
+    return outgoing(ALERTS, account, alert, now_ms)
+
+
+def _count(topic: str, partition: int, records: list[Incoming], seconds: float) -> None:
+    if not records:
+        return
+    age = max(0.0, time.time() - records[-1].time_ms / 1000)
+    telemetry.RECORDS_CONSUMED.labels(SERVICE, topic).inc(len(records))
+    telemetry.RECORD_SECONDS.labels(SERVICE, topic).observe(seconds)
+    telemetry.CONSUMER_LAG_SECONDS.labels(SERVICE, topic, str(partition)).set(age)
