@@ -19,6 +19,8 @@ _COMMANDS = {
     "connector": "balance_cli.connector",
     "storage": "balance_cli.storage",
     "metrics": "balance_cli.metrics",
+    "alerting": "balance_cli.alerting",
+    "alerts": "balance_cli.alerts",
     "balances": "balance_cli.balances",
     "topics": "balance_cli.topics",
     "schemas": "balance_cli.schemas",
