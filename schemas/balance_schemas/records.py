@@ -239,6 +239,36 @@ class BalanceProof(Record, frozen=True, kw_only=True):
         )
 
 
+class Acknowledgement(Record, frozen=True, kw_only=True):
+    """What does not add up is settled by hand; see ``Acknowledgement.avsc``."""
+
+    NAMED = ("venue", "account", "wallet", "asset", "by")
+
+    venue: str
+    account: str
+    subaccount: str
+    wallet: str
+    wallet_id: str
+    asset: str
+    through: datetime
+    acknowledged_at: datetime
+    by: str
+    note: str
+    residual: Decimal | None = None
+
+    @property
+    def key(self) -> str:
+        """The balance key; see `balance_schemas.keys.balance_key`."""
+        return balance_key(
+            self.venue,
+            self.account,
+            self.subaccount,
+            self.wallet,
+            self.wallet_id,
+            self.asset,
+        )
+
+
 class Alert(Record, frozen=True, kw_only=True):
     """The state of one rule on one balance; see ``Alert.avsc``."""
 

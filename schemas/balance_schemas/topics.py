@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from balance_schemas.records import (
+    Acknowledgement,
     Alert,
     BalanceEvent,
     BalanceProof,
@@ -59,6 +60,9 @@ RECONCILIATIONS = Topic(
     "reconciliations", Reconciliation, "delete", 30 * DAY_MS, "Stream against REST"
 )
 PROOFS = Topic("proofs", BalanceProof, "compact", None, "Verdict on each balance")
+ACKNOWLEDGEMENTS = Topic(
+    "acknowledgements", Acknowledgement, "compact", None, "Violations settled by hand"
+)
 ALERTS = Topic("alerts", Alert, "compact", None, "State of each alert")
 DEAD_LETTERS = Topic(
     "dead-letters", DeadLetter, "delete", 30 * DAY_MS, "What could not be read"
@@ -71,6 +75,7 @@ TOPICS = (
     STATUS,
     RECONCILIATIONS,
     PROOFS,
+    ACKNOWLEDGEMENTS,
     ALERTS,
     DEAD_LETTERS,
 )

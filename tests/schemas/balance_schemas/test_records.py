@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from balance_schemas.codec import schema_text
 from balance_schemas.keys import account_key, balance_key, status_key
 from balance_schemas.records import (
+    Acknowledgement,
     Alert,
     BalanceEvent,
     BalanceProof,
@@ -45,6 +46,9 @@ ALL_TYPES: tuple[type[Record], ...] = (*RECORD_TYPES, Movement, Difference)
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 MINIMAL: dict[type[Record], dict[str, Any]] = {
+    Acknowledgement: {"venue": "kraken", "account": "main", "subaccount": "s/1"}
+    | {"wallet": "spot", "wallet_id": "main", "asset": "BTC", "by": "treasury"}
+    | {"note": "", "through": NOW, "acknowledged_at": NOW},
     Alert: {"alert_id": "a", "rule": "r", "severity": "", "state": "firing"}
     | {"summary": "", "description": "", "started_at": NOW, "updated_at": NOW},
     BalanceEvent: {"event_id": "e", "venue": "kraken", "account": "main"}
@@ -228,6 +232,7 @@ BALANCE = ("kraken", "main", "s/1", "spot", "main", "BTC")
     [
         (BalanceEvent, balance_key(*BALANCE)),
         (BalanceProof, balance_key(*BALANCE)),
+        (Acknowledgement, balance_key(*BALANCE)),
         (RawFrame, account_key("kraken", "main")),
         (Reconciliation, account_key("kraken", "main")),
         (DeadLetter, account_key("kraken", "main")),

@@ -11,6 +11,7 @@ CONTRACT = {
     "balances.status.v1": ("ConnectorStatus", "compact", None),
     "balances.reconciliations.v1": ("Reconciliation", "delete", 30),
     "balances.proofs.v1": ("BalanceProof", "compact", None),
+    "balances.acknowledgements.v1": ("Acknowledgement", "compact", None),
     "balances.alerts.v1": ("Alert", "compact", None),
     "balances.dead-letters.v1": ("DeadLetter", "delete", 30),
 }
