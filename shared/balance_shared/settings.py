@@ -187,6 +187,10 @@ class MetricsSettings(ServiceSettings):
     metrics_assets: str = ""
 
 
+class ProofSettings(ServiceSettings):
+    """What proof takes beside: nothing."""
+
+
 class AlertingSettings(ServiceSettings):
     """What alerting takes beside."""
 
@@ -198,6 +202,7 @@ ALL_SETTINGS: tuple[type[ServiceSettings], ...] = (
     ConnectorSettings,
     StorageSettings,
     MetricsSettings,
+    ProofSettings,
     AlertingSettings,
 )
 """Every service's settings: a name that one of them knows is not unknown."""

@@ -154,6 +154,36 @@ BALANCES_NOT_EXPORTED = Gauge(
     ("venue", "account", "asset"),
 )
 
+PROOF_VERDICT = Gauge(
+    "balancebus_proof_verdict",
+    "1 for the verdict on the balance, the worst of its wallets, 0 for the others.",
+    (*_BALANCE, "verdict"),
+)
+PROVEN_THROUGH = Gauge(
+    "balancebus_proven_through_timestamp_seconds",
+    "Up to when the books of the balance are proven; no series if they never were.",
+    _BALANCE,
+)
+PROVEN_WATERMARK = Gauge(
+    "balancebus_proven_watermark_timestamp_seconds",
+    "Up to when all books of all accounts are complete and proven; 0 if some never were.",
+)
+
+# Proof
+PROOFS_PUBLISHED = Counter(
+    "balancebus_proofs_published_total", "Verdicts written.", ("verdict",)
+)
+TRANSIT_AMOUNT = Gauge(
+    "balancebus_transit_amount",
+    "What has left accounts and is not seen at others yet, in units of the asset.",
+    ("asset",),
+)
+TRANSIT_OLDEST = Gauge(
+    "balancebus_transit_oldest_timestamp_seconds",
+    "When the oldest transfer in transit left, seconds since 1970.",
+    ("asset",),
+)
+
 # Alerting
 ALERTS_FIRING = Gauge(
     "balancebus_alerts_firing",
