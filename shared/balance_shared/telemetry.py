@@ -166,7 +166,7 @@ PROVEN_THROUGH = Gauge(
 )
 PROVEN_WATERMARK = Gauge(
     "balancebus_proven_watermark_timestamp_seconds",
-    "Up to when all books of all accounts are complete and proven; 0 if some never were.",
+    "Up to when the books of all accounts are proven; 0 if some never were.",
 )
 
 # Proof
