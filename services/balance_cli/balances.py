@@ -5,7 +5,7 @@ import csv
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, fields
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any
@@ -16,6 +16,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from balance_cli.times import time_of
 from balance_schemas.decimals import plain
 from balance_shared.errors import ExitCode, SettingsError
 from balance_shared.service import refuse
@@ -39,19 +40,6 @@ class Format(StrEnum):
     JSON = "json"
 
 
-def _time(option: str, text: str | None) -> datetime | None:
-    """Return a time; one without an offset is in UTC."""
-    if text is None:
-        return None
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        raise SettingsError(
-            f"{option}: {text!r} is not a time such as 2026-03-01T12:00:00Z"
-        ) from None
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-
-
 @app.callback(invoke_without_command=True)
 def balances(
     at: Annotated[
@@ -73,7 +61,7 @@ def balances(
     Reads PostgreSQL (BALANCEBUS_POSTGRES_DSN); the role balancebus_reader suffices.
     """
     try:
-        times = _time("--at", at), _time("--known-at", known_at)
+        times = time_of("--at", at), time_of("--known-at", known_at)
         dsn = load(StorageSettings).postgres_dsn.get_secret_value()
         held = asyncio.run(held_as_of(dsn, *times, account or None))
     except SettingsError as error:

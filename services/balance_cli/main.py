@@ -22,6 +22,7 @@ _COMMANDS = {
     "alerting": "balance_cli.alerting",
     "alerts": "balance_cli.alerts",
     "balances": "balance_cli.balances",
+    "replay": "balance_cli.replay",
     "topics": "balance_cli.topics",
     "schemas": "balance_cli.schemas",
     "config": "balance_cli.config",

@@ -1,0 +1,28 @@
+"""Times on the command line."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from balance_cli.times import time_of
+from balance_shared.errors import SettingsError
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (None, None),
+        ("2026-03-01", datetime(2026, 3, 1, tzinfo=UTC)),
+        ("2026-03-01T12:00:00+01:00", datetime(2026, 3, 1, 11, tzinfo=UTC)),
+        ("2026-03-01T12:00:00Z", datetime(2026, 3, 1, 12, tzinfo=UTC)),
+    ],
+)
+def test_times_are_in_utc_unless_they_say_otherwise(text, expected):
+    """Nobody's local time decides what was true."""
+    assert expected == time_of("--at", text)
+
+
+def test_no_time_names_the_option():
+    """One clear line."""
+    with pytest.raises(SettingsError, match=r"^--at: 'noon' is not a time such as "):
+        time_of("--at", "noon")
