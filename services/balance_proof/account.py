@@ -1,0 +1,278 @@
+"""One account: puts its records into order, and says what is to be said.
+
+Theory of operation. Events, comparisons and states of one account come from three
+topics, which are read side by side: how far one is ahead of the other is chance. The
+connector hands over a state alone, after all that came before it is acknowledged, and a
+state names the time of the last event. So each state of the primary feed is a cut: it
+waits until the event that it names was read; then the events up to that one count, then
+the comparisons that were published before the state, then the state itself. The cut
+depends on what the topics say alone, so that a replay comes to the same verdicts.
+
+A comparison counts only with a later state of the same epoch: had the connector lost
+records on their way, it would have begun a new one.
+"""
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+
+from balance_proof.book import SNAPSHOT, Book, Evidence, Place
+from balance_proof.comparison import compare
+from balance_proof.ledger import Ledger, Picture, time_of_epoch
+from balance_proof.question import Question
+from balance_proof.verdicts import (
+    PROVEN,
+    UNPROVEN,
+    VIOLATED,
+    Finding,
+    finding,
+    proof_of,
+)
+from balance_schemas.decimals import to_unscaled
+from balance_schemas.records import (
+    BalanceEvent,
+    BalanceProof,
+    ConnectorStatus,
+    Reconciliation,
+)
+
+SILENT = timedelta(seconds=60)
+"""A connector tells its state every 10 s; after that long it counts as gone."""
+
+STATES_MAX = 10_000
+"""Most states that wait for an event; of more the oldest is given up."""
+
+FEEDS = ("ws", "rest")
+
+_UNWELL = {
+    "maintenance": "the venue is in maintenance",
+    "degraded": "degraded: see the state of the feed",
+    "refused": "the venue refuses the credentials",
+    "stopped": "the connector is stopped",
+}
+_STALE = "stale: there is no complete picture now"
+
+
+class Account:
+    """What is known of one account, and what was said of it.
+
+    Args:
+        acknowledged: balance key → up to when what did not add up is settled; may be
+            added to from outside, with `settle`.
+
+    Attributes:
+        first_at: arrival of the first event that the topic still has.
+        cuts: how often the verdicts may have become others.
+    """
+
+    def __init__(self, acknowledged: Mapping[str, datetime]) -> None:
+        self.ledger = Ledger(acknowledged)
+        self.first_at: datetime | None = None
+        self.cuts = 0
+        self._events: deque[BalanceEvent] = deque()
+        self._records: deque[tuple[int, Reconciliation]] = deque()
+        self._states: dict[str, deque[tuple[int, ConnectorStatus]]] = {
+            feed: deque(maxlen=STATES_MAX) for feed in FEEDS
+        }
+        self._now: dict[str, tuple[datetime, ConnectorStatus]] = {}
+        self._read_until: dict[str, datetime] = {}
+        self._primary: tuple[int, str] = (0, "")
+        self._answers: tuple[datetime | None, datetime | None] = (None, None)
+        self._earlier: deque[BalanceProof] = deque()
+        self._cut_at = datetime.fromtimestamp(0, UTC)
+
+    def take_event(self, event: BalanceEvent) -> None:
+        """Take a record of the events topic."""
+        self._events.append(event)
+        if self.first_at is None:
+            self.first_at = event.received_at
+        if event.kind != "backfill":
+            self._primary = max(self._primary, (event.epoch, event.feed))
+            read = self._read_until.get(event.feed, event.received_at)
+            self._read_until[event.feed] = max(read, event.received_at)
+        self._advance()
+
+    def take_reconciliation(self, record: Reconciliation, time_ms: int) -> None:
+        """Take a record of the reconciliations topic, published at a time."""
+        self._records.append((time_ms, record))
+        self._advance()
+
+    def take_status(self, status: ConnectorStatus, time_ms: int) -> None:
+        """Take a record of the status topic, published at a time.
+
+        The comparisons that were published before it must be taken before.
+        """
+        self._now[status.feed] = _time(time_ms), status
+        if status.feed in self._states:
+            self._states[status.feed].append((time_ms, status))
+        self._advance()
+
+    def settle(self, key: str, through: datetime) -> None:
+        """Take an acknowledgement: what did not add up until then is settled."""
+        self.ledger.settle(key, through)
+
+    @property
+    def unwell(self) -> str:
+        """Why the primary feed cannot be trusted, as last told; "" where it can."""
+        told = self._now.get(self._primary[1])
+        if told is None:
+            return "no state of the feed is known"
+        state = told[1].state
+        return "" if state == "live" else _UNWELL.get(state, _STALE)
+
+    def is_silent(self, now: datetime) -> bool:
+        """Whether the connector has not been heard of for too long."""
+        told = self._now.get(self._primary[1])
+        return told is not None and now - told[0] > SILENT
+
+    def verdicts(
+        self, now: datetime | None = None
+    ) -> Iterator[tuple[str, Book, Finding]]:
+        """Yield (key, balance, verdict) of every balance.
+
+        Args:
+            now: to judge silence by; None: by the records alone.
+        """
+        unwell = self.unwell
+        if not unwell and now is not None and self.is_silent(now):
+            unwell = "stale: nothing is heard of the connector"
+        for key, book in self.ledger:
+            yield key, book, finding(book, self.ledger, unwell, self._cut_at)
+
+    def proofs(self, now: datetime | None = None) -> Iterator[BalanceProof]:
+        """Yield the record of each verdict; `now` as for `verdicts`."""
+        for _, book, found in self.verdicts(now):
+            yield proof_of(book, found, self.checked_at)
+
+    @property
+    def checked_at(self) -> datetime:
+        """The time of the last state that was told, by the account's own records."""
+        told = self._now.get(self._primary[1])
+        return max(self._cut_at, told[0]) if told else self._cut_at
+
+    def resume(self, proof: BalanceProof) -> None:
+        """Take over an earlier verdict, once everything on the topics was read.
+
+        What no event on the topics tells any more is kept as it was said.
+        """
+        self._earlier.append(proof)
+        self._advance()
+
+    def _take_over(self, proof: BalanceProof) -> None:
+        book = self.ledger.books.get(proof.key)
+        if book is None:
+            book = _book_of(proof)
+            self.ledger.add(proof.key, book)
+        elif (
+            proof.verdict == VIOLATED
+            and book.question is None
+            and self.first_at is not None
+            and proof.checked_at < self.first_at
+        ):
+            book.question = _question_of(proof)
+        if proof.proven_through is not None:
+            book.proven(proof.proven_through)
+
+    def _advance(self) -> None:
+        """Make every cut that can be made."""
+        feed = self._primary[1]
+        if not feed:
+            self._end()
+            return
+        for other in FEEDS:
+            if other != feed:
+                self._states[other].clear()
+        states = self._states[feed]
+        while states:
+            time_ms, status = states[0]
+            until = status.last_event_at
+            self._fold(until)
+            read = self._read_until.get(feed)
+            if until is not None and (read is None or read < until):
+                return
+            states.popleft()
+            self._cut(status, time_ms)
+        self._end()
+
+    def _end(self) -> None:
+        """Take over earlier verdicts, now that all states that were read are taken."""
+        self.cuts += bool(self._earlier)
+        while self._earlier:
+            self._take_over(self._earlier.popleft())
+
+    def _fold(self, until: datetime | None) -> None:
+        """Let the events up to a time count, and the history's lines after them."""
+        while self._events:
+            event = self._events[0]
+            late = event.kind == "backfill"
+            if not late and (until is None or event.received_at > until):
+                return
+            self.ledger.take(self._events.popleft())
+
+    def _cut(self, status: ConnectorStatus, time_ms: int) -> None:
+        self.cuts += 1
+        ledger, live = self.ledger, status.state == "live"
+        if live and status.epoch > ledger.epoch:
+            ledger.begin(status.epoch, Picture("", 0))  # it told nothing: all is empty
+        went_on = live and status.epoch == ledger.epoch
+        while self._records and self._records[0][0] < time_ms:
+            compare(ledger, self._records.popleft()[1], went_on=went_on)
+        if status.feed == "rest" and went_on:
+            self._answered(status.confirmed_at)
+        self._cut_at = max(self._cut_at, _time(time_ms))
+        for _, book, found in self._judged():
+            if found.verdict == PROVEN and book.evidence is not None:
+                book.proven(book.evidence.through)
+
+    def _judged(self) -> Iterator[tuple[str, Book, Finding]]:
+        for key, book in self.ledger:
+            yield key, book, finding(book, self.ledger, "", self._cut_at)
+
+    def _answered(self, at: datetime | None) -> None:
+        """Take a whole answer of polls that own the balances.
+
+        What two answers in a row say was so when the first of them had arrived.
+        """
+        if at is None or at < time_of_epoch(self.ledger.epoch):
+            return
+        before, last = self._answers
+        if last is None or at > last:
+            before, last = last, at
+        self._answers = before, last
+        if before is None or before < time_of_epoch(self.ledger.epoch):
+            return
+        for _, book in self.ledger:
+            said_twice = book.told_at is None or book.told_at <= before
+            if said_twice and self.ledger.is_pictured(book):
+                book.prove(Evidence(SNAPSHOT, before))
+
+
+def _time(time_ms: int) -> datetime:
+    return datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=time_ms)
+
+
+def _book_of(proof: BalanceProof) -> Book:
+    place = Place(
+        proof.venue,
+        proof.account,
+        proof.subaccount,
+        proof.wallet,
+        proof.wallet_id,
+        proof.asset,
+    )
+    balance = 0 if proof.observed is None else to_unscaled(proof.observed)
+    book = Book(place, balance, proof.last_event_id, None, absent=not balance)
+    book.why = proof.reason
+    if proof.verdict == PROVEN and proof.proven_through is not None:
+        book.evidence = Evidence(proof.method, proof.proven_through)
+    if proof.verdict == VIOLATED:
+        book.question = _question_of(proof)
+    return book
+
+
+def _question_of(proof: BalanceProof) -> Question:
+    residual = 0 if proof.residual is None else to_unscaled(proof.residual)
+    return Question([(proof.checked_at, residual)], proof.checked_at)
+
+
+__all__ = ["PROVEN", "UNPROVEN", "VIOLATED", "Account"]

@@ -1,0 +1,277 @@
+"""The service: reads the topics that verdicts rest on, and writes the verdicts.
+
+Theory of operation. State is what the topics say. When an instance is given partitions,
+at the start and after each rebalance, it forgets all and reads them from their
+beginning: events, comparisons, states, acknowledgements, and the verdicts on the proofs
+topic, which keep what is older than the other topics. Nothing is written before all
+that was there is read; then only what differs from what is written already. So a
+restart, a second instance and a replay come to the same verdicts, and no position has
+to be kept anywhere. The instances of a group get the same partitions of every topic, so
+that all records of an account meet in one process.
+
+A state of a feed speaks of the comparisons before it, which are on another topic: it is
+held back until what lay there when it was read is taken.
+
+Ten million events take some minutes to read again; until then the verdicts stand as
+they were written, and /readyz says so.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+import structlog
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception_type,
+    wait_random_exponential,
+)
+
+from balance_proof.shard import Shard
+from balance_proof.transfers import Transfers
+from balance_schemas.keys import account_key
+from balance_schemas.records import (
+    Acknowledgement,
+    BalanceEvent,
+    BalanceProof,
+    ConnectorStatus,
+    Reconciliation,
+)
+from balance_schemas.topics import (
+    ACKNOWLEDGEMENTS,
+    EVENTS,
+    PROOFS,
+    RECONCILIATIONS,
+    STATUS,
+)
+from balance_shared import telemetry
+from balance_shared.errors import BusInterrupted, RecordInvalid
+from balance_shared.kafka import (
+    Consumer,
+    Incoming,
+    Producer,
+    Watch,
+    apply_topics,
+    outgoing,
+)
+from balance_shared.kafka.consumer import Positions
+from balance_shared.registry import Registry
+from balance_shared.service import Parts
+from balance_shared.settings import ProofSettings
+
+SERVICE = "proof"
+"""Name of this service in metrics."""
+
+TOPICS = (EVENTS, RECONCILIATIONS, STATUS, ACKNOWLEDGEMENTS, PROOFS)
+
+BACK_OFF_S_MAX = 5.0
+"""Longest wait between two tries, in seconds."""
+
+REGISTRY_PATIENCE_S = 10.0
+"""How long a schema is asked for before the session is given up, in seconds."""
+
+HANDOVER = 2_000
+"""Most verdicts of one hand-over to Kafka."""
+
+Place = tuple[str, int]
+
+log = structlog.get_logger(__name__)
+
+
+async def run(settings: ProofSettings, parts: Parts) -> None:
+    """Prove until cancelled.
+
+    Args:
+        settings: where Kafka and registry are.
+        parts: told about ``kafka`` and ``books`` (the topics are read).
+
+    Raises:
+        PublishError: Kafka refuses us.
+    """
+    parts.not_ready("kafka", "starting")
+    parts.not_ready("books", "starting")
+    await apply_topics(settings, topics=TOPICS, correct=False)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(Transfers(settings).run())
+        async for attempt in _for_ever(parts):
+            with attempt:
+                await _session(settings, parts, attempt.retry_state)
+
+
+def _for_ever(parts: Parts) -> AsyncRetrying:
+    def note(state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        parts.not_ready("kafka", str(error))
+        parts.not_ready("books", "reading the topics again")
+        log.warning("interrupted", part="kafka", error=repr(error))
+
+    return AsyncRetrying(
+        wait=wait_random_exponential(multiplier=0.2, max=BACK_OFF_S_MAX),
+        retry=retry_if_exception_type(BusInterrupted),
+        before_sleep=note,
+        reraise=True,
+    )
+
+
+async def _session(
+    settings: ProofSettings, parts: Parts, state: RetryCallState
+) -> None:
+    async with (
+        Registry(settings.schema_registry_url, REGISTRY_PATIENCE_S) as registry,
+        Producer(settings, registry, [PROOFS]) as producer,
+    ):
+        proving = Proving(settings, producer, parts)
+        consumer = Consumer(
+            settings,
+            registry,
+            TOPICS,
+            group=f"{settings.topic_prefix}.proof",
+            positions=proving.assigned,
+        )
+        async with consumer:
+            parts.ready("kafka")
+            state.attempt_number = 1  # connected: back off from the start next time
+            await proving.run(consumer)
+
+
+class Proving:
+    """Proves what one consumer reads.
+
+    Args:
+        settings: the topics' prefix.
+        producer: of proofs.
+        parts: told whether the topics are read.
+    """
+
+    def __init__(
+        self, settings: ProofSettings, producer: Producer, parts: Parts
+    ) -> None:
+        self._topics = {one.full_name(settings.topic_prefix): one for one in TOPICS}
+        self._producer = producer
+        self._parts = parts
+        self._states = STATUS.full_name(settings.topic_prefix)
+        self._comparisons = RECONCILIATIONS.full_name(settings.topic_prefix)
+        self._shards: dict[int, Shard] = {}
+        self._positions: dict[Place, int] = {}
+        self._held: list[tuple[Place, list[Incoming], int]] = []
+        self._unread: dict[Place, int] | None = None
+
+    async def assigned(self, places: list[Place]) -> Mapping[Place, int]:
+        """Forget all, as partitions were given or taken; called by the consumer."""
+        self._shards = {partition: Shard() for _, partition in places}
+        self._positions, self._held, self._unread = {}, [], None
+        self._parts.not_ready("books", "reading the topics")
+        return {}
+
+    async def run(self, consumer: Consumer) -> None:
+        """Take records and write verdicts, for ever."""
+        watch = Watch(SERVICE, consumer, self._parts)
+        async for batch in consumer.batches():
+            if self._unread is None:
+                ends = await consumer.end()
+                self._unread = {place: end for place, end in ends.items() if end}
+            states = {at: one for at, one in batch.items() if at[0] == self._states}
+            for place in batch.keys() - states.keys():
+                await self._take(consumer, place, batch[place])
+            await self._hold(consumer, states)
+            await self._release(consumer)
+            self._catch_up(await watch.look() or {})
+            await self._publish()
+
+    async def _hold(
+        self, consumer: Consumer, states: Mapping[Place, list[Incoming]]
+    ) -> None:
+        """Hold states back until what was compared before them is taken."""
+        if not any(states.values()):
+            return
+        ends = await consumer.end()
+        for place, records in states.items():
+            compared = self._comparisons, place[1]
+            self._held.append((place, records, ends.get(compared, 0)))
+
+    async def _release(self, consumer: Consumer) -> None:
+        """Take the states whose comparisons are taken, in their order."""
+        held, self._held = self._held, []
+        for place, records, end in held:
+            if self._positions.get((self._comparisons, place[1]), 0) >= end:
+                await self._take(consumer, place, records)
+            else:
+                self._held.append((place, records, end))
+
+    async def _take(
+        self, consumer: Consumer, place: Place, records: list[Incoming]
+    ) -> None:
+        started = time.perf_counter()
+        shard = self._shards.get(place[1])
+        if shard is None or not records:
+            return
+        for incoming in records:
+            await self._fold(consumer, shard, incoming)
+        topic, partition = place
+        self._positions[place] = records[-1].offset + 1
+        telemetry.RECORDS_CONSUMED.labels(SERVICE, topic).inc(len(records))
+        telemetry.RECORD_SECONDS.labels(SERVICE, topic).observe(
+            time.perf_counter() - started
+        )
+        age_s = max(0.0, time.time() - records[-1].time_ms / 1000)
+        telemetry.CONSUMER_LAG_SECONDS.labels(SERVICE, topic, str(partition)).set(age_s)
+
+    async def _fold(self, consumer: Consumer, shard: Shard, incoming: Incoming) -> None:
+        topic, at = self._topics[incoming.topic], incoming.time_ms
+        try:
+            if topic == PROOFS:
+                empty = incoming.value is None
+                proof = None if empty else await consumer.decode(BalanceProof, incoming)
+                shard.take_proof(incoming.key or "", proof)
+            elif incoming.value is None:
+                return
+            elif topic == EVENTS:
+                shard.take_event(await consumer.decode(BalanceEvent, incoming))
+            elif topic == RECONCILIATIONS:
+                found = await consumer.decode(Reconciliation, incoming)
+                shard.take_reconciliation(found, at)
+            elif topic == STATUS:
+                shard.take_status(await consumer.decode(ConnectorStatus, incoming), at)
+            else:
+                note = await consumer.decode(Acknowledgement, incoming)
+                shard.take_acknowledgement(note)
+        except RecordInvalid as error:
+            telemetry.RECORDS_REJECTED.labels(SERVICE, incoming.topic).inc()
+            log.warning("record_invalid", error=str(error))
+
+    def _catch_up(self, lags: Positions) -> None:
+        """Note which partitions are read to where they ended at the start."""
+        if self._unread is None:
+            return
+        for place, end in list(self._unread.items()):
+            if lags.get(place) == 0 or self._positions.get(place, 0) >= end:
+                del self._unread[place]
+        behind = {partition for _, partition in self._unread}
+        behind |= {partition for (_, partition), *_ in self._held}
+        for partition, shard in self._shards.items():
+            if not shard.caught_up and partition not in behind:
+                shard.resume()
+        if not behind:
+            self._parts.ready("books")
+
+    async def _publish(self) -> None:
+        now = datetime.now(UTC)
+        for shard in self._shards.values():
+            due = list(shard.due(now))
+            for start in range(0, len(due), HANDOVER):
+                await self._write(due[start : start + HANDOVER])
+
+    async def _write(self, proofs: Sequence[BalanceProof]) -> None:
+        now_ms = int(time.time() * 1000)
+        await self._producer.publish(
+            [
+                outgoing(PROOFS, account_key(proof.venue, proof.account), proof, now_ms)
+                for proof in proofs
+            ]
+        )
+        counts = Counter(proof.verdict for proof in proofs)
+        for verdict, count in counts.items():
+            telemetry.PROOFS_PUBLISHED.labels(verdict).inc(count)

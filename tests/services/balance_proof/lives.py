@@ -1,0 +1,240 @@
+"""Lives of a whole connector against a stand-in, judged by the venue's own truth.
+
+Run as a program for many seeds: ``python tests/services/balance_proof/lives.py SEEDS
+[FIRST]`` (``make proofs``). Each seed is half an hour of one venue, with faults and silent
+edits of the books; each venue's quiet lives, without a fault, are seeds too.
+"""
+
+import asyncio
+import logging
+import random
+import sys
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import structlog
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "venues"))  # for dialects, world
+
+from dialects import DIALECTS
+from hours import FAULTS
+from world import POLL_S, World
+
+from balance_proof.account import Account
+from balance_schemas.codec import decode, frame
+from balance_schemas.records import (
+    BalanceEvent,
+    BalanceProof,
+    ConnectorStatus,
+    Reconciliation,
+)
+from balance_schemas.topics import EVENTS, RECONCILIATIONS, STATUS
+from balance_shared.testing import run_virtually
+from balance_simulator.faults import FaultError
+
+LIFE_S = 1800.0
+"""How long a life is, in seconds; then it comes to rest."""
+STEP = timedelta(milliseconds=1)
+"""Resolution of the coarsest venue times."""
+
+
+@dataclass
+class Truth:
+    """What the venue held at every time."""
+
+    times: list[datetime] = field(default_factory=list)
+    books: list[dict] = field(default_factory=list)
+
+    def note(self, at: datetime, books: dict) -> None:
+        """Note the books as of now, if they are others."""
+        if not self.books or self.books[-1] != books:
+            self.times.append(at)
+            self.books.append(books)
+
+    def held(
+        self, pocket: tuple, since: datetime, until: datetime | None = None
+    ) -> set[Decimal]:
+        """Return what a pocket held from a time to another, or then, to a millisecond."""
+        first = max(0, bisect_right(self.times, since - STEP) - 1)
+        last = bisect_right(self.times, (until or since) + STEP)
+        return {books.get(pocket, Decimal(0)) for books in self.books[first:last]}
+
+
+class Life:
+    """One connector, its venue and what is said of its balances."""
+
+    def __init__(self, name: str, seed: int, feeds: str, **choices: object) -> None:
+        self.rng = random.Random(seed)
+        self.world = World(DIALECTS[name], seed=seed, feeds=feeds, **choices)
+        self.truth = Truth()
+        self.account = Account({})
+        self.pockets: dict[str, tuple] = {}
+        self.by_asset = feeds == "rest" and name == "kraken"
+        self.said: dict[str, tuple] = {}
+        self.wrong: list[str] = []
+        self.violated: list[BalanceProof] = []
+        self._taken = {EVENTS: 0, RECONCILIATIONS: 0, STATUS: 0}
+        self._observe(self.world.venue, "operate")
+        self._observe(self.world.venue, "answer")
+        self._observe(self.world.venue.ledger, "post")
+
+    def _observe(self, owner: object, method: str) -> None:
+        done = getattr(owner, method)
+
+        def observed(*arguments, **named):
+            self.note()
+            try:
+                return done(*arguments, **named)
+            finally:
+                self.note()
+
+        object.__setattr__(owner, method, observed)
+
+    def note(self) -> None:
+        """Note what the venue holds now."""
+        books = self.world.truth()
+        if self.by_asset:
+            books = self.world.dialect.polled(books)
+        self.truth.note(self.world.clock.now(), books)
+
+    def read(self) -> None:
+        """Let the proof read what is new on the bus, then judge what it says."""
+        takers = {
+            EVENTS: (BalanceEvent, lambda e, _: self._event(e)),
+            RECONCILIATIONS: (Reconciliation, self.account.take_reconciliation),
+            STATUS: (ConnectorStatus, self.account.take_status),
+        }
+        for topic in self.rng.sample(list(takers), 3):
+            record_type, take = takers[topic]
+            records = self.world.bus.records[topic.name]
+            for record in records[self._taken[topic] :]:
+                take(decode(record_type, frame(1, record.body)), record.time_ms)
+            self._taken[topic] = len(records)
+        self.note()
+        for proof in self.account.proofs():
+            self._judge(proof)
+
+    def _event(self, event: BalanceEvent) -> None:
+        self.pockets[event.key] = self.world.dialect.pocket(event)
+        self.account.take_event(event)
+
+    def _judge(self, proof: BalanceProof) -> None:
+        said = (proof.verdict, proof.observed, proof.proven_through)
+        if self.said.get(proof.key) == said:
+            return
+        self.said[proof.key] = said
+        if proof.verdict == "VIOLATED":
+            self.violated.append(proof)
+        if proof.verdict != "PROVEN":
+            return
+        pocket, through = self.pockets[proof.key], proof.proven_through
+        if self.by_asset:
+            self._judge_sum(pocket[:1], through)
+            return
+        # A picture is not older than its epoch, but may be younger.
+        until = proof.checked_at if proof.method == "snapshot" else None
+        held = self.truth.held(pocket, through, until)
+        if proof.observed not in held:
+            self.wrong.append(f"{proof} but {held}")
+
+    def _judge_sum(self, asset: tuple, through: datetime) -> None:
+        """Judge the wallets of an asset together, where polls name them otherwise."""
+        alike = [p for p in self.account.proofs() if self.pockets[p.key][:1] == asset]
+        if any((p.verdict, p.proven_through) != ("PROVEN", through) for p in alike):
+            return
+        held = self.truth.held(asset, through, max(p.checked_at for p in alike))
+        if sum(p.observed for p in alike) not in held:
+            self.wrong.append(f"{alike} but {held}")
+
+
+async def _traffic(life: Life) -> None:
+    for _ in range(life.rng.randint(1, 8)):
+        life.world.dialect.move(life.world.venue, life.rng)
+        await asyncio.sleep(life.rng.expovariate(2))
+
+
+async def _fault(life: Life) -> None:
+    fault, arguments = life.rng.choice(FAULTS)
+    try:
+        life.world.venue.fault(fault, **arguments)
+    except FaultError:
+        return
+    if life.rng.random() < 0.7:
+        await _traffic(life)
+
+
+async def _rest(life: Life) -> None:
+    await asyncio.sleep(life.world.dialect.silence_s + 3 * POLL_S + 30)
+
+
+async def _edit(life: Life) -> None:
+    life.world.dialect.edit(life.world.venue)
+    await asyncio.sleep(life.rng.expovariate(1 / 20))
+
+
+async def _restart(life: Life, *, patient: bool) -> None:
+    """Stop the connector and start it; a patient hand lets it ask the history first."""
+    if patient:
+        await asyncio.sleep(60)
+    await life.world.stop()
+    if life.rng.random() < 0.7:
+        await _traffic(life)
+    await asyncio.sleep(life.rng.expovariate(1 / 20))
+    life.world.start()
+
+
+async def live(name: str, seed: int, *, faults: bool) -> Life:
+    """Live through an hour, reading all the while; return what came of it."""
+    rng = random.Random(seed)
+    life = Life(name, seed, rng.choice(["ws,rest", "ws,rest", "rest"]))
+    quiet = [_traffic, _traffic, _rest]
+    acts = [*quiet, _fault, _fault, _edit] if faults else quiet
+    life.world.start()
+    reading = asyncio.create_task(_read_on(life))
+    try:
+        while life.world.clock.monotonic() < LIFE_S:
+            await rng.choice(acts)(life)
+            if rng.random() < 0.03:
+                await _restart(life, patient=not faults)
+        life.world.venue.fault("clear")
+        await asyncio.sleep(90)
+        if not faults:
+            await life.world.until_live(300)
+        await _rest(life)
+        await asyncio.sleep(60)
+        life.read()
+    finally:
+        reading.cancel()
+        await life.world.stop()
+    return life
+
+
+async def _read_on(life: Life) -> None:
+    while True:
+        await asyncio.sleep(life.rng.expovariate(1 / 3))
+        life.read()
+
+
+def verdict_of(life: Life, *, faults: bool) -> str | None:
+    """Return what is wrong with what was said, or None."""
+    if life.wrong:
+        return f"PROVEN and wrong: {life.wrong[0]} and {len(life.wrong) - 1} more"
+    if faults:
+        return None
+    if life.violated:
+        return f"VIOLATED without a fault: {life.violated[0]}"
+    unproven = [p for p in life.account.proofs() if p.verdict != "PROVEN"]
+    return (
+        f"not proven in the end: {unproven[0]} of {len(unproven)}" if unproven else None
+    )
+
+
+def run(name: str, seed: int, *, faults: bool) -> str | None:
+    """Return why a seed failed, or None."""
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL)
+    )
+    return verdict_of(run_virtually(live(name, seed, faults=faults)), faults=faults)
