@@ -122,7 +122,7 @@ class Balance:
 def figures_of(event: BalanceEvent) -> Figures:
     """Return what an event says; of a balance that is absent nothing is free."""
     free = Decimal(0) if event.kind == "absent" else event.available
-    return Figures(event.asset, event.balance, free, event.received_at)
+    return Figures(event.asset, event.balance, free, event.received_at, event.delta)
 
 
 @dataclass(slots=True)

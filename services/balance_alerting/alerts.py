@@ -151,7 +151,7 @@ class Alerts:
             due = tracker.since + tracker.rule.wait
             if not tracker.broken:
                 return
-            if due > self._timers.now:
+            if tracker.rule.wait and due > self._timers.now:
                 self._timers.set(tracker, due)
                 return
             episode = self._start(tracker, due)
@@ -205,8 +205,9 @@ class Alerts:
 
     def _let_end(self, tracker: Tracker, episode: Episode) -> None:
         since = tracker.since or self._timers.now
-        due = since + tracker.rule.keep_firing_for
-        if due > self._timers.now:
+        keep = tracker.rule.keep_firing_for
+        due = since + keep
+        if keep and due > self._timers.now:
             self._timers.set(tracker, due)
             return
         tracker.episode = None

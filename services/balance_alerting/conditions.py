@@ -1,8 +1,8 @@
 """When a figure breaks a rule: one small rule for each type. No I/O, no clock.
 
-A condition is told each figure of one balance and whether the rule is broken already:
-between the limit and the clear level what was true before stays true. None means that
-the figure says nothing about the rule, and that all stays as it was.
+A condition is told each figure of one balance and whether there is an alert already:
+it lasts until the clear level, where another would not begin. None means that the
+figure says nothing about the rule, and that all stays as it was.
 """
 
 from collections.abc import Callable
@@ -36,12 +36,14 @@ class Figures(NamedTuple):
         balance: in units of the asset.
         available: free part in units of the asset; None if the venue has not said.
         at: since when.
+        delta: by how much it changed then; None if the venue has not said.
     """
 
     asset: str
     balance: Decimal
     available: Decimal | None
     at: datetime
+    delta: Decimal | None = None
 
 
 class Finding(NamedTuple):
@@ -61,7 +63,7 @@ class Finding(NamedTuple):
 
 
 Condition = Callable[[Figures, bool], Finding | None]
-"""(figures, whether the rule is broken so far) → what is found."""
+"""(figures, whether there is an alert already) → what is found."""
 
 
 def condition_of(rule: BaseRule) -> Condition | None:
@@ -97,11 +99,11 @@ def _below(
 ) -> Condition:
     level = limit if clear is None else clear
 
-    def judge(figures: Figures, broken: bool) -> Finding | None:
+    def judge(figures: Figures, active: bool) -> Finding | None:
         value = figure_of(figures)
         if value is None:
             return None
-        return Finding(value < (level if broken else limit), value, limit)
+        return Finding(value < (level if active else limit), value, limit)
 
     return judge
 
@@ -109,9 +111,9 @@ def _below(
 def _above(limit: Decimal, clear: Decimal | None) -> Condition:
     level = limit if clear is None else clear
 
-    def judge(figures: Figures, broken: bool) -> Finding:
+    def judge(figures: Figures, active: bool) -> Finding:
         value = figures.balance
-        return Finding(value > (level if broken else limit), value, limit)
+        return Finding(value > (level if active else limit), value, limit)
 
     return judge
 
@@ -119,7 +121,7 @@ def _above(limit: Decimal, clear: Decimal | None) -> Condition:
 def _unexpected(expected: tuple[str, ...]) -> Condition:
     known = matcher(expected)
 
-    def judge(figures: Figures, _broken: bool) -> Finding:
+    def judge(figures: Figures, _active: bool) -> Finding:
         return Finding(
             bool(figures.balance) and not known(figures.asset), figures.balance
         )
@@ -138,27 +140,29 @@ class Dropped:
         self._rule = rule
         self._window = Window(rule.window)
 
-    def __call__(self, figures: Figures, broken: bool) -> Finding | None:
-        """Take a new balance."""
+    def __call__(self, figures: Figures, active: bool) -> Finding | None:
+        """Take a new balance; before the first one it was what its change tells."""
+        if figures.delta is not None and self._window.empty:
+            self._window.push(subtract(figures.balance, figures.delta), figures.at)
         self._window.push(figures.balance, figures.at)
-        return self.again(figures, broken, figures.at)
+        return self.again(figures, active, figures.at)
 
-    def again(self, figures: Figures, broken: bool, now: datetime) -> Finding | None:
+    def again(self, figures: Figures, active: bool, now: datetime) -> Finding | None:
         """Judge the same balance at a later time: the peak may have left."""
         peak = self._window.peak(now)
         if peak is None:
             return None
         fall = subtract(peak, figures.balance)
         note = f"from {plain(peak)} to {plain(figures.balance)}"
-        return Finding(self._too_far(fall, peak, broken), fall, self._rule.amount, note)
+        return Finding(self._too_far(fall, peak, active), fall, self._rule.amount, note)
 
     def next_change(self) -> datetime | None:
         """Return when the same balance has to be judged again."""
         return self._window.next_change()
 
-    def _too_far(self, fall: Decimal, peak: Decimal, broken: bool) -> bool:
+    def _too_far(self, fall: Decimal, peak: Decimal, active: bool) -> bool:
         limit = self._rule.amount or self._rule.percent or ZERO
-        if broken and self._rule.clear is not None:
+        if active and self._rule.clear is not None:
             limit = self._rule.clear
         if fall <= 0:
             return False

@@ -95,6 +95,7 @@ class Engine:
             self._judge_account(account)
         for balance in self._balances.values():
             for tracker in (*balance.watched, *balance.proved, *balance.counted):
+                self._judge_again(tracker)
                 self.alerts.decide(tracker)
 
     # Facts
@@ -112,7 +113,8 @@ class Engine:
         balance.figures = figures = figures_of(event)
         for tracker in balance.watched:
             condition = tracker.condition
-            finding = condition(figures, tracker.broken) if condition else None
+            active = tracker.episode is not None
+            finding = condition(figures, active) if condition else None
             if finding is not None:
                 self.alerts.find(tracker, finding, figures.at)
 
@@ -188,13 +190,16 @@ class Engine:
                 self.alerts.decide(whom)
 
     def _judge_again(self, tracker: Tracker) -> None:
-        """Look at a drop again: its peak may have left the window."""
+        """Look at a drop each time that its peak has left the window by now."""
+        condition = tracker.condition
         figures = tracker.balance.figures if tracker.balance else None
-        if isinstance(tracker.condition, Dropped) and figures is not None:
-            now = self._timers.now
-            finding = tracker.condition.again(figures, tracker.broken, now)
+        if not isinstance(condition, Dropped) or figures is None:
+            return
+        while (at := condition.next_change()) and at <= self._timers.now:
+            active = tracker.episode is not None
+            finding = condition.again(figures, active, at)
             if finding is not None:
-                self.alerts.find(tracker, finding, now)
+                self.alerts.find(tracker, finding, at)
 
     # Who is there
 

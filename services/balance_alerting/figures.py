@@ -9,7 +9,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
 from balance_schemas.decimals import PRECISION, SCALE, exact
 
@@ -71,7 +71,7 @@ def duration(text: Any) -> timedelta:
     return timedelta(seconds=seconds)
 
 
-def _written(length: timedelta) -> str:
+def written(length: timedelta) -> str:
     """Return a duration in the largest unit that says it exactly."""
     units = reversed(_UNITS.items())
     found = (f"{length // size}{unit}" for unit, size in units if not length % size)
@@ -139,7 +139,6 @@ Positive = Annotated[Amount, AfterValidator(_above_zero)]
 Duration = Annotated[
     timedelta,
     BeforeValidator(duration),
-    PlainSerializer(_written),
     WithJsonSchema(_DURATION_SCHEMA),
 ]
 Length = Annotated[Duration, AfterValidator(_positive)]

@@ -20,6 +20,11 @@ class Window:
         self._length = length
         self._values: deque[tuple[Decimal, datetime | None]] = deque()
 
+    @property
+    def empty(self) -> bool:
+        """Whether no value was told yet."""
+        return not self._values
+
     def push(self, value: Decimal, at: datetime) -> None:
         """Take a value that holds from a time on; times must not go back."""
         if self._values:

@@ -1,8 +1,11 @@
 """Records of one account, and an engine that they are played to."""
 
 import json
+import sys
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +23,8 @@ from balance_schemas.records import (
     Movement,
     Reconciliation,
 )
+
+sys.path.insert(0, str(Path(__file__).parent))  # for alert_cases
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -129,8 +134,13 @@ def tell(engine: Engine, record: Any) -> None:
             engine.take_proof(record)
         case Reconciliation():
             engine.take_reconciliation(record)
+        case (str() as key, None):
+            engine.take_status(key, None, NOON)
         case _:
             engine.tick(at(record))
+
+
+rules_of = lru_cache(read_rules)
 
 
 class Play:
@@ -147,7 +157,7 @@ class Play:
     """
 
     def __init__(self, rules: str, before: Any = (), past: Any = ()) -> None:
-        self.engine = Engine(read_rules(rules))
+        self.engine = Engine(rules_of(rules))
         for alert in before:
             self.engine.restore(episode_of(alert))
         for record in past:
@@ -176,9 +186,16 @@ class Play:
         )
 
 
+def given_up(_seconds: float) -> tuple[str, None]:
+    """Return the tombstone of the account's stream."""
+    return "kraken|main|ws", None
+
+
 class Make:
     """Builders for tests."""
 
+    amount = Decimal
+    given_up = staticmethod(given_up)
     at = staticmethod(at)
     event = staticmethod(event)
     moved = staticmethod(moved)
