@@ -18,10 +18,12 @@ from balance_shared.errors import ExitCode
 _COMMANDS = {
     "connector": "balance_cli.connector",
     "storage": "balance_cli.storage",
+    "proof": "balance_cli.proof",
     "metrics": "balance_cli.metrics",
     "alerting": "balance_cli.alerting",
     "alerts": "balance_cli.alerts",
     "balances": "balance_cli.balances",
+    "explain": "balance_cli.explain",
     "replay": "balance_cli.replay",
     "topics": "balance_cli.topics",
     "schemas": "balance_cli.schemas",

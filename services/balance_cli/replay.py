@@ -114,7 +114,7 @@ class Outcome:
         return not (equal or self.differs) and bool(unjudged)
 
 
-@app.callback(invoke_without_command=True)
+@app.command()
 def replay(
     venue: Annotated[str | None, typer.Option(help="Of this venue only.")] = None,
     account: Annotated[str | None, typer.Option(help="Of this account only.")] = None,
