@@ -13,6 +13,7 @@ from balance_shared.settings import (
     AlertingSettings,
     ConnectorSettings,
     MetricsSettings,
+    ProofSettings,
     ServiceSettings,
     StorageSettings,
     load,
@@ -26,6 +27,7 @@ _SERVICES: dict[str, type[ServiceSettings]] = {
     "connector": ConnectorSettings,
     "storage": StorageSettings,
     "metrics": MetricsSettings,
+    "proof": ProofSettings,
     "alerting": AlertingSettings,
 }
 
