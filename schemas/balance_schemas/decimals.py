@@ -119,7 +119,7 @@ def plain(amount: Decimal) -> str:
     >>> plain(Decimal("0E-18"))
     '0'
     """
+    if not amount:  # a zero with a huge exponent would become as many characters
+        return "0"
     text = format(amount, "f")
-    if "." in text:
-        text = text.rstrip("0").rstrip(".")
-    return "0" if text in {"-0", ""} else text
+    return text.rstrip("0").rstrip(".") if "." in text else text
