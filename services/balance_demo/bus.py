@@ -20,9 +20,8 @@ REGISTRY_PATIENCE_S = 15.0
 """How long to wait for the registry, in seconds."""
 
 _BALANCES = """
-SELECT b.venue, b.subaccount, b.wallet_id, e.venue_asset, b.balance
-FROM balancebus.balances b JOIN balancebus.events e USING (event_id)
-WHERE b.account = %s
+SELECT venue, subaccount, wallet_id, venue_asset, balance
+FROM balancebus.balances WHERE account = %s
 """
 _EVENTS = "SELECT venue, count(*) FROM balancebus.events WHERE account = %s GROUP BY 1"
 

@@ -4,10 +4,11 @@ The rule stands in `balance_storage.facts`, which says when each fact takes effe
 in the comment of the SQL function ``balancebus.balances_as_of``, which finds them.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg.rows import class_row
@@ -15,15 +16,26 @@ from psycopg.rows import class_row
 from balance_shared.errors import SettingsError
 from balance_storage.database import checked_dsn
 
-_QUERY = """
-SELECT venue, account, subaccount, wallet, wallet_id, asset, nature, kind, balance,
-    available, effective_at, received_at, event_id
+_COLUMNS = (
+    "venue, account, subaccount, wallet, wallet_id, asset, nature, kind, balance, "
+    "available, effective_at, received_at, event_id"
+)
+
+_ALL = f"""
+SELECT {_COLUMNS}
 FROM balancebus.balances_as_of(
     coalesce(%(at)s, now()), coalesce(%(known_at)s, now())
 )
 WHERE %(accounts)s::text[] IS NULL OR account = ANY(%(accounts)s)
 ORDER BY venue, account, subaccount, wallet, wallet_id, asset
-"""
+"""  # noqa: S608 — column names are our own
+
+_ONE = f"""
+SELECT {_COLUMNS}
+FROM balancebus.balance_as_of(
+    %(key)s, coalesce(%(at)s, now()), coalesce(%(known_at)s, now())
+)
+"""  # noqa: S608 — column names are our own
 
 _ABSENT = (psycopg.errors.UndefinedFunction, psycopg.errors.InvalidSchemaName)
 
@@ -79,17 +91,40 @@ async def held_as_of(
         SettingsError: the database has no such tables, or we may not read them.
         psycopg.OperationalError: the database cannot be reached.
     """
-    values = {
-        "at": at,
-        "known_at": known_at,
-        "accounts": None if accounts is None else sorted(accounts),
-    }
+    named = None if accounts is None else sorted(accounts)
+    values = {"at": at, "known_at": known_at, "accounts": named}
+    return await _asked(dsn, _ALL, values)
+
+
+async def held_of(
+    dsn: str,
+    key: str,
+    at: datetime | None = None,
+    known_at: datetime | None = None,
+) -> Held | None:
+    """Return one balance as `held_as_of` does; None if nothing is known of it then.
+
+    Args:
+        dsn: as there.
+        key: its balance key.
+        at: as there.
+        known_at: as there.
+    """
+    values = {"key": key, "at": at, "known_at": known_at}
+    found = await _asked(dsn, _ONE, values)
+    return found[0] if found else None
+
+
+async def _asked(
+    dsn: str, query: LiteralString, values: Mapping[str, Any]
+) -> list[Held]:
+    """Return what a query finds; the errors are those of `held_as_of`."""
     options = checked_dsn(dsn)
     async with await psycopg.AsyncConnection.connect(options) as connection:
         await connection.execute("SET timezone = 'UTC'")
         cursor = connection.cursor(row_factory=class_row(Held))
         try:
-            await cursor.execute(_QUERY, values)
+            await cursor.execute(query, values)
         except _ABSENT as error:
             raise SettingsError(
                 "BALANCEBUS_POSTGRES_DSN: this database has no balances of this "

@@ -1,9 +1,11 @@
 """PostgreSQL: positions, and batches stored in one transaction with them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import LiteralString
 
 import psycopg
@@ -12,8 +14,9 @@ from psycopg.rows import TupleRow
 
 from balance_shared.errors import SettingsError
 from balance_storage import facts, sql
-from balance_storage.facts import Head
-from balance_storage.rows import Row, Statement, event_lines, movement_lines
+from balance_storage.chain import End, Link, chained
+from balance_storage.facts import Head, Settled
+from balance_storage.rows import NULL, Row, Statement, digest_of
 from balance_storage.schema import Migrated, migrate
 
 Place = tuple[str, int]
@@ -33,6 +36,10 @@ _OPTIONS = {
     "tcp_user_timeout": "15000",
 }
 """A database that went away is noticed within 20 s; the DSN may say otherwise."""
+
+
+ROWS_AT_ONCE = 1000
+"""How many rows are made before they are sent: PostgreSQL reads while we make more."""
 
 
 class PositionsMoved(Exception):  # noqa: N818 — says what is
@@ -55,18 +62,34 @@ def checked_dsn(dsn: str) -> str:
     return make_conninfo(dsn, **added)
 
 
+@dataclass(slots=True)
+class _Numbers:
+    """The numbers that PostgreSQL gave to what a batch names.
+
+    Attributes:
+        balances: balance key → balance_id.
+        accounts: balance key → account_id.
+        places: (topic, partition) → place_id.
+    """
+
+    balances: dict[str, int] = field(default_factory=dict)
+    accounts: dict[str, int] = field(default_factory=dict)
+    places: dict[Place, int] = field(default_factory=dict)
+
+
 class Database:
     """One connection for writing; open it with `Database.connect`.
 
     Args:
         dsn: as `checked_dsn` returned it.
-        connection: open, with the staging table.
+        connection: open, with the session's settings.
     """
 
     def __init__(self, dsn: str, connection: psycopg.AsyncConnection[TupleRow]) -> None:
         self._dsn = dsn
         self._connection = connection
         self._months: set[datetime] = set()
+        self._numbers = _Numbers()
 
     @classmethod
     @asynccontextmanager
@@ -74,7 +97,6 @@ class Database:
         """Connect; psycopg's errors of `FAULTS` mean: try again."""
         async with await psycopg.AsyncConnection.connect(dsn) as connection:
             await connection.execute(sql.SESSION)
-            await connection.execute(sql.STAGE)
             await connection.commit()
             yield cls(dsn, connection)
 
@@ -88,7 +110,7 @@ class Database:
         async with await psycopg.AsyncConnection.connect(self._dsn) as connection:
             await connection.execute(sql.KNOWN_PLACES, columns)
             cursor = await connection.execute(sql.POSITIONS, columns)
-            return {(topic, at): offset async for topic, at, offset in cursor}
+            return {(topic, at): offset async for topic, at, offset, _ in cursor}
 
     async def store(
         self,
@@ -106,9 +128,11 @@ class Database:
             others: what to store of other topics, in order.
 
         Raises:
+            ValueError: a row is not of the stretch between the two.
             PositionsMoved: the stored positions are not those of `before`. Read them
                 again and go on there.
         """
+        _check(batch, before, after)
         places = sorted(after)
         columns = _columns(places)
         await self._make_partitions(
@@ -116,43 +140,42 @@ class Database:
         )
         async with self._connection.transaction():
             cursor = await self._connection.execute(sql.LOCKED_POSITIONS, columns)
-            found = {(topic, at): offset async for topic, at, offset in cursor}
+            found = {}
+            async for topic, at, offset, place_id in cursor:
+                found[topic, at] = offset
+                self._numbers.places[topic, at] = place_id
             if found != {place: before[place] for place in places}:
                 raise PositionsMoved
+            numbers = await self._numbered(cursor, batch)
             if batch:
-                await self._store_events(cursor, batch)
+                await _store_events(cursor, batch, numbers)
             for statement, values in others:
                 await cursor.execute(statement, values)
             offsets = [after[place] for place in places]
             await cursor.execute(sql.ADVANCE, (*columns, offsets))
+        self._numbers = numbers
 
-    async def _store_events(self, cursor: Cursor, batch: Sequence[Row]) -> None:
-        told = facts.live_epochs(batch)
-        ids = sorted(told)
-        live = [told[event_id] for event_id in ids]
-        await cursor.execute(sql.NEW_IDS, (ids, live), binary=True)
-        repeated = told.keys() - {event_id async for (event_id,) in cursor}
-        known: dict[str, int | None] = {}
-        if repeated:
-            await cursor.execute(sql.KNOWN_IDS, (sorted(repeated),))
-            known = {event_id: epoch async for event_id, epoch in cursor}
-        await cursor.execute(sql.HEADS, (list({row.key for row in batch}),))
-        heads = {key: Head(epoch, at) async for key, epoch, at in cursor}
-        settled = facts.settle(batch, known, heads, datetime.now(UTC))
-        await _copy(cursor, sql.COPY_EVENTS, event_lines(settled.first))
-        lines = movement_lines(row for row, _ in settled.first)
-        await _copy(cursor, sql.COPY_MOVEMENTS, lines)
-        if settled.again:
-            await _copy(cursor, sql.COPY_STAGED, event_lines(settled.again))
-            await cursor.execute(sql.RETELL)
-            await cursor.execute(sql.CLEAR_STAGED)
-            epochs = settled.live_epochs
-            values = list(epochs.keys()), list(epochs.values())
-            await cursor.execute(sql.LIVE_EPOCHS, values)
-        if settled.current:
-            current = event_lines(settled.current.values())
-            await _copy(cursor, sql.COPY_STAGED, current)
-            await cursor.execute(sql.MERGE)
+    async def _numbered(self, cursor: Cursor, batch: Sequence[Row]) -> _Numbers:
+        """Return the numbers of a batch's keys, made where they are missing.
+
+        They are remembered once the transaction is over, as it may be undone.
+        """
+        known = self._numbers
+        events = {row.key: row.placed.event for row in batch}
+        missing = sorted(events.keys() - known.balances.keys())
+        if not missing:
+            return known
+        told = [events[key] for key in missing]
+        owners = [one.venue for one in told], [one.account for one in told]
+        parts = ("subaccount", "wallet", "wallet_id", "asset")
+        texts = [[getattr(one, part) for one in told] for part in parts]
+        await cursor.execute(sql.NEW_ACCOUNTS, owners)
+        await cursor.execute(sql.NEW_KEYS, (missing, *owners, *texts))
+        await cursor.execute(sql.KEYS, (missing,))
+        balances, accounts = dict(known.balances), dict(known.accounts)
+        async for key, balance_id, account_id in cursor:
+            balances[key], accounts[key] = balance_id, account_id
+        return _Numbers(balances, accounts, known.places)
 
     async def keep_partitions(self, retention_days: int | None) -> int:
         """Make the partitions of the months to come and drop those out of retention.
@@ -185,10 +208,107 @@ class Database:
             self._months.add(month)
 
 
-async def _copy(cursor: Cursor, statement: LiteralString, lines: bytes) -> None:
-    if lines:
+def _check(
+    batch: Sequence[Row], before: Mapping[Place, int], after: Mapping[Place, int]
+) -> None:
+    """Refuse rows that the positions do not speak of: they would be stored again."""
+    for row in batch:
+        at = row.placed
+        place = at.topic, at.partition
+        if not before[place] <= at.offset < after[place]:
+            raise ValueError(f"offset {at.offset} of {at.topic}[{at.partition}]")
+
+
+async def _store_events(
+    cursor: Cursor, batch: Sequence[Row], numbers: _Numbers
+) -> None:
+    """Store what counts of a batch, and what it changes."""
+    known, heads = await _known(cursor, batch, numbers)
+    settled = facts.settle(batch, known, heads, datetime.now(UTC))
+    owners = {numbers.accounts[telling.row.key] for telling in settled.told}
+    await cursor.execute(sql.ENDS, (list(owners),))
+    ends = {owner: End(at, link.bytes) async for owner, at, link in cursor}
+    links = await _copy_rows(cursor, settled, numbers, ends)
+    await _merge(cursor, settled, links)
+    chains = [end.link.hex() for end in ends.values()]
+    values = list(ends), [end.number for end in ends.values()], chains
+    await cursor.execute(sql.MOVE_ENDS, values)
+
+
+async def _known(
+    cursor: Cursor, batch: Sequence[Row], numbers: _Numbers
+) -> tuple[dict[str, int | None], dict[str, Head]]:
+    """Return ids that are stored, with their live epochs, and what holds now."""
+    ids = {row.digest: row.placed.event.event_id for row in batch}
+    await cursor.execute(sql.KNOWN_IDS, (",".join(sorted(ids)),))
+    known = {ids[digest.hex]: epoch async for digest, epoch in cursor}
+    keys = {numbers.balances[row.key]: row.key for row in batch}
+    await cursor.execute(sql.HEADS, (sorted(keys),))
+    return known, {keys[at]: Head(epoch, time) async for at, epoch, time in cursor}
+
+
+async def _copy_rows(
+    cursor: Cursor, settled: Settled, numbers: _Numbers, ends: dict[int, End]
+) -> list[Link]:
+    """Copy tellings, ledger lines and new ids into their tables; returns the links."""
+    links: list[Link] = []
+    making = chained(settled.told, numbers.accounts, ends)
+    async with cursor.copy(sql.COPY_TELLINGS) as copy:
+        while some := list(islice(making, ROWS_AT_ONCE)):
+            lines = [_telling_line(link, numbers) for link in some]
+            await copy.write("".join(lines).encode())
+            links += some
+    first = [link for link in links if not link.telling.again]
+    await _copy(cursor, sql.COPY_LINES, (_movement_lines(link) for link in first))
+    new = sorted(_id_line(link, settled.new_ids) for link in first)
+    await _copy(cursor, sql.COPY_IDS, new)
+    return links
+
+
+def _telling_line(link: Link, numbers: _Numbers) -> str:
+    row = link.telling.row
+    place = numbers.places[row.placed.topic, row.placed.partition]
+    return (
+        f"{numbers.balances[row.key]}\t{link.account_id}\t{link.end.number}\t{place}\t"
+        f"{row.line}\t{link.tail}\t{link.end.link.hex()}\n"
+    )
+
+
+def _movement_lines(link: Link) -> str:
+    row = link.telling.row
+    if not row.movements:
+        return ""
+    start = f"{link.account_id}\t{link.end.number}\t"
+    return "".join(f"{start}{movement}\n" for movement in row.movements)
+
+
+def _id_line(link: Link, live_epochs: Mapping[str, int | None]) -> str:
+    row = link.telling.row
+    epoch = live_epochs[row.placed.event.event_id]
+    told = NULL if epoch is None else epoch
+    return f"{row.digest}\t{told}\t{link.account_id}\t{link.end.number}\n"
+
+
+async def _copy(cursor: Cursor, statement: LiteralString, lines: Iterable[str]) -> None:
+    if text := "".join(lines):
         async with cursor.copy(statement) as copy:
-            await copy.write(lines)
+            await copy.write(text.encode())
+
+
+async def _merge(cursor: Cursor, settled: Settled, links: Sequence[Link]) -> None:
+    """Let what the tellings say hold, and remember who told ids live."""
+    if settled.live_epochs:
+        epochs = settled.live_epochs
+        digests = [digest_of(event_id) for event_id in epochs]
+        await cursor.execute(sql.LIVE_EPOCHS, (digests, list(epochs.values())))
+    current = {id(telling) for telling in settled.current.values()}
+    holding = [link for link in links if id(link.telling) in current]
+    if holding:
+        times = [link.telling.row.placed.event.received_at for link in holding]
+        owners = [link.account_id for link in holding]
+        values = owners, [link.end.number for link in holding], min(times), max(times)
+        # Never prepared: a plan of when the table was small would be kept.
+        await cursor.execute(sql.MERGE, values, prepare=False)
 
 
 def _columns(places: Sequence[Place]) -> tuple[list[str], list[int]]:

@@ -23,30 +23,98 @@ _EFFECTIVE = {
     "the venue says none), for all but backfill not before what it replaced did; null "
     "if it never held, being of an older epoch."
 }
+_CHAIN = {
+    "account_id": "Number of the account; a row of accounts.",
+    "number": "Place in the account's chain, from 1, over events and retellings.",
+    "chain": "Digest of the row before and of this one; see accounts.",
+}
+_IDS = {
+    "balance_id": "Number of the balance key; a row of balance_keys.",
+    "place_id": "Number of its topic and partition; a row of consumer_offsets.",
+    "again": "Whether the id was told before: a retelling.",
+    "stored_at": "When the transaction that stored the row began.",
+    "attributes": "Whatever else the venue sent, name to text.",
+}
 _RECONCILED = {"line": "Place in the reconciliation, from 0."}
 
+_MOVEMENT = {
+    "event_id": "Event that the line is behind; a row of events.",
+    "received_at": "When that event arrived.",
+    "line": "Place of the line in its event, from 0.",
+}
+_HOLDS = {
+    "kind": "Kind of the record: snapshot, update or absent (balance 0).",
+    "event_id": "Event id of the record that holds now; a row of events.",
+}
+
 _SOURCES: dict[str, tuple[str, str | None, str, dict[str, str]]] = {
+    "accounts": (
+        "BalanceEvent",
+        None,
+        (
+            "The accounts, and where the chain over the rows of each ends: whoever "
+            "changes, loses or adds a row of tellings breaks it."
+        ),
+        {
+            "account_id": "Number of the account.",
+            "number": "Number of the account's last row in tellings; 0: none.",
+            "chain": "Link of that row: a digest of the link before and the row.",
+        },
+    ),
+    "balance_keys": (
+        "BalanceEvent",
+        None,
+        "The balance keys, and the numbers that stand for them.",
+        {**_BALANCE_KEY, **_IDS, **_CHAIN},
+    ),
+    "tellings": (
+        "BalanceEvent",
+        None,
+        (
+            "The rows behind events and retellings, partitioned by month of "
+            "received_at. Read those views."
+        ),
+        {**_PLACE, **_EFFECTIVE, **_IDS, **_CHAIN},
+    ),
+    "movement_lines": (
+        "BalanceEvent",
+        "movements",
+        "The rows behind movements, partitioned as tellings are. Read that view.",
+        {**_CHAIN, **_MOVEMENT},
+    ),
+    "chain_starts": (
+        "BalanceEvent",
+        None,
+        (
+            "Where chains go on behind rows that retention dropped: the link before "
+            "the row of this number."
+        ),
+        {**_CHAIN, "chain": "Link of the row before it, which was dropped."},
+    ),
+    "held": (
+        "BalanceEvent",
+        None,
+        "The rows behind balances. Read that view.",
+        {**_PLACE, **_EFFECTIVE, **_IDS, **_HOLDS},
+    ),
     "events": (
         "BalanceEvent",
         None,
         (
-            "Every balance event of the bus, partitioned by month of received_at. One "
-            "id, one fact: of records that repeat an id, the first is kept."
+            "Every balance event of the bus. One id, one fact: of records that repeat "
+            "an id, the first is kept. Reach one by its id through event_of(id)."
         ),
-        {
-            **_PLACE,
-            **_BALANCE_KEY,
-            **_EFFECTIVE,
-            "stored_at": "When the transaction that stored the row began.",
-        },
+        {**_PLACE, **_BALANCE_KEY, **_EFFECTIVE, **_IDS, **_CHAIN},
     ),
     "event_ids": (
         "BalanceEvent",
         None,
         "The id of every stored event, once.",
         {
+            **_CHAIN,
+            "digest": "digest_of(event_id): 128 bits that stand for the id.",
             "live_epoch": "Greatest epoch in which a record of this id other than a "
-            "backfill was told; null while only backfill told it."
+            "backfill was told; null while only backfill told it.",
         },
     ),
     "retellings": (
@@ -56,18 +124,13 @@ _SOURCES: dict[str, tuple[str, str | None, str, dict[str, str]]] = {
             "Records that repeat the id of an event and count nevertheless: told live "
             "after a backfill, or in a greater epoch."
         ),
-        {**_PLACE, **_BALANCE_KEY, **_EFFECTIVE},
+        {**_PLACE, **_BALANCE_KEY, **_EFFECTIVE, **_CHAIN},
     ),
     "movements": (
         "BalanceEvent",
         "movements",
-        "The ledger lines behind events, one a row, partitioned as events are.",
-        {
-            **_BALANCE_KEY,
-            "event_id": "Event that the line is behind; a row of events.",
-            "received_at": "When that event arrived.",
-            "line": "Place of the line in its event, from 0.",
-        },
+        "The ledger lines behind events, one a row.",
+        {**_BALANCE_KEY, **_CHAIN, **_MOVEMENT},
     ),
     "balances": (
         "BalanceEvent",
@@ -76,13 +139,7 @@ _SOURCES: dict[str, tuple[str, str | None, str, dict[str, str]]] = {
             "The current balance of each balance key: the last record in topic order "
             "among those of the greatest epoch, of kind snapshot, update or absent."
         ),
-        {
-            **_PLACE,
-            **_BALANCE_KEY,
-            **_EFFECTIVE,
-            "kind": "Kind of the record: snapshot, update or absent (balance 0).",
-            "event_id": "Event id of the record that holds now; a row of events.",
-        },
+        {**_PLACE, **_BALANCE_KEY, **_EFFECTIVE, **_HOLDS},
     ),
     "status": ("ConnectorStatus", None, "The last known state of each feed.", {}),
     "reconciliations": ("Reconciliation", None, "", {}),
@@ -109,6 +166,7 @@ _SOURCES: dict[str, tuple[str, str | None, str, dict[str, str]]] = {
         ),
         {
             **_PLACE,
+            "place_id": "Number of the topic's partition.",
             "next_offset": "Offset of the first record that is not stored yet.",
             "updated_at": "When it was last moved.",
         },

@@ -24,6 +24,7 @@ current balance of the contract, unless a backfill is newer than all that is tol
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from balance_schemas.records import BalanceEvent
 from balance_storage.rows import Row
@@ -32,8 +33,7 @@ BACKFILL = "backfill"
 """The kind that never is a current balance."""
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """What holds for a key.
 
     Attributes:
@@ -45,8 +45,18 @@ class Head:
     effective_at: datetime
 
 
-Effective = tuple[Row, datetime | None]
-"""A row, and when it took effect; None: never."""
+class Telling(NamedTuple):
+    """A record that is stored.
+
+    Attributes:
+        row: the record.
+        effective_at: when it took effect; None: never.
+        again: its id was told before.
+    """
+
+    row: Row
+    effective_at: datetime | None
+    again: bool
 
 
 @dataclass(slots=True)
@@ -54,27 +64,16 @@ class Settled:
     """What is to be stored of a batch.
 
     Attributes:
-        first: first records of their ids, in order.
-        again: records that repeat an id and count nevertheless, in order.
+        told: what counts, in order.
         current: balance key → what holds now, for keys that changed.
-        live_epochs: event id → greatest epoch that told it live, where that is new.
+        new_ids: event id that is new → greatest epoch that told it live; None: none.
+        live_epochs: the same of ids that were stored, where that is new.
     """
 
-    first: list[Effective] = field(default_factory=list)
-    again: list[Effective] = field(default_factory=list)
-    current: dict[str, tuple[Row, datetime]] = field(default_factory=dict)
+    told: list[Telling] = field(default_factory=list)
+    current: dict[str, Telling] = field(default_factory=dict)
+    new_ids: dict[str, int | None] = field(default_factory=dict)
     live_epochs: dict[str, int] = field(default_factory=dict)
-
-
-def live_epochs(rows: Iterable[Row]) -> dict[str, int | None]:
-    """Return event id → greatest epoch in which these records tell it live."""
-    told: dict[str, int | None] = {}
-    for row in rows:
-        event = row.placed.event
-        known = told.setdefault(event.event_id, None)
-        if event.kind != BACKFILL and (known is None or event.epoch > known):
-            told[event.event_id] = event.epoch
-    return told
 
 
 def settle(
@@ -91,29 +90,31 @@ def settle(
         heads: balance key → what holds; keys of which nothing does are left out.
         now: time of the storing, UTC.
     """
-    settled = Settled()
-    live, seen, holds = dict(known), set(known), dict(heads)
+    settled, live, holds = Settled(), dict(known), dict(heads)
     for row in rows:
         event = row.placed.event
-        bucket = settled.again if event.event_id in seen else settled.first
+        event_id = event.event_id
+        again = event_id in live
         if event.kind == BACKFILL:
-            if bucket is settled.first:
-                bucket.append((row, time_of(event, now)))
-                seen.add(event.event_id)
+            if not again:
+                live[event_id] = None
+                settled.told.append(Telling(row, time_of(event, now), again=False))
             continue
-        told = live.get(event.event_id)
+        told = live.get(event_id)
         if told is not None and told >= event.epoch:
             continue
-        live[event.event_id] = event.epoch
-        seen.add(event.event_id)
-        if event.event_id in known:
-            settled.live_epochs[event.event_id] = event.epoch
-        head = holds.get(row.key)
-        effective_at = _effective(event, head, now)
-        bucket.append((row, effective_at))
+        live[event_id] = event.epoch
+        effective_at = _effective(event, holds.get(row.key), now)
+        telling = Telling(row, effective_at, again)
+        settled.told.append(telling)
         if effective_at is not None:
             holds[row.key] = Head(event.epoch, effective_at)
-            settled.current[row.key] = row, effective_at
+            settled.current[row.key] = telling
+    for event_id, epoch in live.items():
+        if event_id not in known:
+            settled.new_ids[event_id] = epoch
+        elif epoch is not None and epoch != known[event_id]:
+            settled.live_epochs[event_id] = epoch
     return settled
 
 

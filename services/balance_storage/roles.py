@@ -28,13 +28,14 @@ WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name)
 _GRANTS = """
 GRANT USAGE ON SCHEMA balancebus TO {writer}, {reader};
 GRANT SELECT ON ALL TABLES IN SCHEMA balancebus TO {writer}, {reader};
-GRANT INSERT ON balancebus.events, balancebus.event_ids, balancebus.retellings,
-    balancebus.movements, balancebus.balances, balancebus.status,
-    balancebus.reconciliations, balancebus.reconciliation_differences,
-    balancebus.proofs, balancebus.alerts, balancebus.frames,
+GRANT INSERT ON balancebus.accounts, balancebus.balance_keys, balancebus.tellings,
+    balancebus.movement_lines, balancebus.event_ids, balancebus.held,
+    balancebus.status, balancebus.reconciliations,
+    balancebus.reconciliation_differences, balancebus.proofs, balancebus.alerts,
+    balancebus.frames, balancebus.consumer_offsets TO {writer};
+GRANT UPDATE ON balancebus.accounts, balancebus.event_ids, balancebus.held,
+    balancebus.status, balancebus.proofs, balancebus.alerts,
     balancebus.consumer_offsets TO {writer};
-GRANT UPDATE ON balancebus.event_ids, balancebus.balances, balancebus.status,
-    balancebus.proofs, balancebus.alerts, balancebus.consumer_offsets TO {writer};
 GRANT EXECUTE ON FUNCTION balancebus.make_partition, balancebus.drop_partitions
     TO {writer};
 """

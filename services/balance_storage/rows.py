@@ -1,10 +1,11 @@
 """From records to rows: lines of PostgreSQL's COPY, and dead letters. No I/O."""
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from hashlib import sha256
 from operator import attrgetter
 from typing import Any
 
@@ -27,25 +28,19 @@ PAYLOAD_BYTES_MAX = 512 * 1024
 
 TEXTS = (
     "event_id",
-    "venue",
-    "account",
-    "subaccount",
     "feed",
-    "wallet",
-    "wallet_id",
     "nature",
-    "asset",
     "venue_asset",
     "asset_class",
     "network",
     "kind",
     "balance_scope",
 )
-"""Fields of `BalanceEvent` that are texts, never null."""
+"""Fields of `BalanceEvent` that are texts, never null, and no part of its key."""
 
 COLUMNS = (
+    "topic_offset",
     *TEXTS,
-    "balance_key",
     "snapshot_id",
     "attributes",
     "balance",
@@ -58,18 +53,13 @@ COLUMNS = (
     "sequence",
     "snapshot_index",
     "snapshot_size",
-    "topic",
-    "topic_partition",
-    "topic_offset",
 )
-"""Columns of an event's row, in the order of `row_of`; ``effective_at`` follows."""
+"""Columns of an event's line: what its balance key and its partition do not say."""
 
 MOVEMENT_TEXTS = ("movement_id", "reference_id", "type", "subtype", "category")
 MOVEMENT_AMOUNTS = ("amount", "fee", "change")
 MOVEMENT_COLUMNS = (
-    "event_id",
     "received_at",
-    "balance_key",
     "line",
     *MOVEMENT_TEXTS,
     "occurred_at_text",
@@ -77,14 +67,26 @@ MOVEMENT_COLUMNS = (
     *MOVEMENT_AMOUNTS,
     "occurred_at",
 )
-"""Columns of a ledger line's row."""
+"""Columns of a ledger line; the first says when its event arrived."""
 
 Statement = tuple[str, tuple[Any, ...]]
 """A statement and its values."""
 
-_NULL = "\\N"
-_ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
-_SPECIAL = re.compile(r"[\\\t\n\r\0]")
+NULL = "\\N"
+"""The mark of NULL in lines of COPY."""
+
+_ESCAPES = str.maketrans(
+    {
+        "\\": r"\\",
+        "\b": r"\b",
+        "\f": r"\f",
+        "\n": r"\n",
+        "\r": r"\r",
+        "\t": r"\t",
+        "\v": r"\v",
+    }
+)
+_SPECIAL = re.compile(r"[\\\b\f\n\r\t\v\0]")
 _NUL_IN_JSON = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 _NUL = "a text has a NUL character, which PostgreSQL cannot hold"
 _texts_of = attrgetter(*TEXTS)
@@ -113,17 +115,30 @@ class Placed:
 class Row:
     """An event as it is stored.
 
+    Lines are what PostgreSQL itself would write of the row by ``COPY … TO``: they are
+    the bytes that `balance_storage.chain` chains, and `verify` reads them back.
+
     Attributes:
         placed: the event.
         key: its balance key.
+        digest: of its id, as `digest_of` makes it.
         line: its values for COPY, in the order of `COLUMNS`, without the line's end.
-        movements: whole lines for COPY, one a ledger line, `MOVEMENT_COLUMNS`.
+        movements: the same of its ledger lines, in the order of `MOVEMENT_COLUMNS`.
     """
 
     placed: Placed
     key: str
+    digest: str
     line: str
-    movements: str
+    movements: tuple[str, ...]
+
+
+def digest_of(event_id: str) -> str:
+    """Return the 128 bits that stand for an id in indexes, as 32 hexadecimal digits.
+
+    The SQL function ``balancebus.digest_of`` returns the same.
+    """
+    return sha256(event_id.encode()).hexdigest()[:32]
 
 
 def row_of(placed: Placed) -> Row:
@@ -137,52 +152,47 @@ def row_of(placed: Placed) -> Row:
     key = event.key
     _check_size("event_id", event.event_id)
     _check_size("balance key", key)
+    if "\0" in key:
+        raise RecordInvalid(_NUL)
     attributes = _attributes(event.attributes)
-    texts = [*_texts_of(event), key, event.snapshot_id, attributes]
+    received_at = time_text(event.received_at)
     values = (
-        *_escaped(texts),
+        str(placed.offset),
+        *_escaped([*_texts_of(event), event.snapshot_id, attributes]),
         *map(_amount, (event.balance, event.available)),
         *map(_amount, (event.delta, event.reported_balance)),
-        _time(event.venue_time),
-        event.received_at.isoformat(),
+        time_text(event.venue_time),
+        received_at,
         str(event.epoch),
         *map(_number, (event.sequence, event.snapshot_index, event.snapshot_size)),
-        placed.topic,
-        str(placed.partition),
-        str(placed.offset),
     )
-    movements = _movement_lines(event, key) if event.movements else ""
-    return Row(placed, key, "\t".join(values), movements)
-
-
-def _movement_lines(event: BalanceEvent, key: str) -> str:
-    event_id, escaped_key = _escaped([event.event_id, key])
-    start = f"{event_id}\t{event.received_at.isoformat()}\t{escaped_key}"
-    return "".join(
-        f"{start}\t{line}\t{_movement(movement)}\n"
+    movements = tuple(
+        f"{received_at}\t{line}\t{_movement(movement)}"
         for line, movement in enumerate(event.movements)
     )
+    return Row(placed, key, digest_of(event.event_id), "\t".join(values), movements)
 
 
 def _movement(movement: Movement) -> str:
     attributes = _attributes(movement.attributes)
     texts = [*_movement_texts_of(movement), movement.occurred_at_text, attributes]
     amounts = map(_amount, _movement_amounts_of(movement))
-    return "\t".join([*_escaped(texts), *amounts, _time(movement.occurred_at)])
+    return "\t".join([*_escaped(texts), *amounts, time_text(movement.occurred_at)])
 
 
-def event_lines(rows: Iterable[tuple[Row, datetime | None]]) -> bytes:
-    """Return lines for COPY of events: `COLUMNS`, then when each took effect."""
-    return "".join(f"{row.line}\t{_time(at)}\n" for row, at in rows).encode()
+def time_text(time: datetime | None) -> str:
+    """Return a time as PostgreSQL writes it, in UTC; the mark of NULL for None."""
+    if time is None:
+        return NULL
+    text = time.isoformat(" ")
+    if text.endswith("0+00:00") and "." in text:
+        return f"{text[:-6].rstrip('0')}+00"
+    return text[:-3]
 
 
-def movement_lines(rows: Iterable[Row]) -> bytes:
-    """Return lines for COPY of the ledger lines of events."""
-    return "".join(row.movements for row in rows).encode()
-
-
-def _time(time: datetime | None) -> str:
-    return _NULL if time is None else time.isoformat()
+def escaped(text: str) -> str:
+    """Return a text as COPY reads it."""
+    return text.translate(_ESCAPES) if _SPECIAL.search(text) else text
 
 
 def _check_size(name: str, text: str) -> None:
@@ -195,18 +205,18 @@ def _escaped(texts: list[str | None]) -> list[str]:
     """Return texts as COPY reads them; most have nothing to escape."""
     known = [text for text in texts if text is not None]
     if not _SPECIAL.search("".join(known)):
-        return [_NULL if text is None else text for text in texts]
+        return [NULL if text is None else text for text in texts]
     if any("\0" in text for text in known):
         raise RecordInvalid(_NUL)
-    return [_NULL if text is None else text.translate(_ESCAPES) for text in texts]
+    return [NULL if text is None else text.translate(_ESCAPES) for text in texts]
 
 
 def _amount(amount: Decimal | None) -> str:
-    return _NULL if amount is None else plain(amount)
+    return NULL if amount is None else plain(amount)
 
 
 def _number(number: int | None) -> str:
-    return _NULL if number is None else str(number)
+    return NULL if number is None else str(number)
 
 
 def _attributes(attributes: dict[str, str]) -> str:

@@ -18,7 +18,7 @@ SCHEMA = "balancebus"
 """PostgreSQL schema of all our tables."""
 
 _COMMENTS = """
-SELECT c.relname, coalesce(a.attname, ''),
+SELECT c.relname, coalesce(a.attname, ''), c.relkind = 'v',
     CASE WHEN a.attname IS NULL THEN obj_description(c.oid, 'pg_class')
     ELSE col_description(c.oid, a.attnum) END
 FROM pg_class c
@@ -27,10 +27,11 @@ LEFT JOIN LATERAL (
     WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped
     UNION ALL SELECT NULL, 0
 ) AS a ON true
-WHERE c.relnamespace = 'balancebus'::regnamespace AND c.relkind IN ('r', 'p')
+WHERE c.relnamespace = 'balancebus'::regnamespace AND c.relkind IN ('r', 'p', 'v')
     AND pg_has_role(c.relowner, 'USAGE')
 """
-"""Table, column (empty: the table itself) and comment, of what we may comment."""
+"""Table or view, column (empty: the table itself), whether it is a view, and comment,
+of what we may comment."""
 
 _LOCK = 0x62616C62
 """Advisory lock that instances starting together queue for."""
@@ -107,21 +108,19 @@ def _upgrade(connection: Connection, grants: bool) -> Migrated:
 
 def _describe(connection: Connection) -> None:
     """Correct the comments that are not `descriptions`, on tables that are ours."""
-    found = {
-        (table, column): comment
-        for table, column, comment in connection.exec_driver_sql(_COMMENTS)
-    }
+    rows = connection.exec_driver_sql(_COMMENTS).fetchall()
+    found = {(table, column): comment for table, column, _, comment in rows}
+    views = {table for table, _, view, _ in rows if view}
     for table, meaning in descriptions.of_tables().items():
-        meanings = {"": meaning} | descriptions.of_columns(table)
-        for column, text in meanings.items():
+        for column, text in ({"": meaning} | descriptions.of_columns(table)).items():
             if (table, column) in found and found[table, column] != text:
-                thing = (
-                    f"COLUMN {SCHEMA}.{table}.{column}"
-                    if column
-                    else (f"TABLE {SCHEMA}.{table}")
-                )
+                kind = "VIEW" if table in views else "TABLE"
+                thing = f"COLUMN {SCHEMA}.{table}.{column}"
+                whole = f"{kind} {SCHEMA}.{table}"
                 quoted = text.replace("'", "''").replace("%", "%%")
-                connection.exec_driver_sql(f"COMMENT ON {thing} IS '{quoted}'")
+                connection.exec_driver_sql(
+                    f"COMMENT ON {thing if column else whole} IS '{quoted}'"
+                )
 
 
 def _make_schema(connection: Connection) -> None:

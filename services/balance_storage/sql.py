@@ -1,67 +1,109 @@
 """The statements of storage.
 
 Theory of operation. A batch costs these, in one transaction: the positions are locked
-and compared; the ids are inserted, which tells new ones from repeated ones; what holds
-for the batch's keys is read; `facts.settle` decides; events and ledger lines are copied
-straight into their tables, what holds now is merged, and the positions move.
+and compared; numbers are found, or made, for its accounts and balance keys; the ends
+of the accounts' chains are locked; ids that are stored already and what holds for the
+batch's keys are read; `facts.settle` decides, `chain.chained` numbers; rows, ledger
+lines and ids are copied straight into their tables; what holds now is merged; ends and
+positions move.
 
-``event_ids`` stands apart because the partitions of ``events`` could each keep ids
-unique among their own rows only.
+Texts stand once, in ``accounts`` and ``balance_keys``: rows and indexes have numbers,
+and ids are indexed by 128 bits of their digest. ``event_ids`` stands apart because the
+partitions of ``tellings`` could each keep ids unique among their own rows only.
+
+What the process knows of other instances it knows by the positions alone: whoever holds
+the lock of a partition's position is the only one to write what depends on it.
 """
 
+from balance_storage.chain import COLUMNS as CHAINED
 from balance_storage.rows import COLUMNS, MOVEMENT_COLUMNS
 
-_COLUMNS = ", ".join((*COLUMNS, "effective_at"))
-
-_HELD = (
-    "balance_key, venue, account, subaccount, wallet, wallet_id, nature, asset, kind, "
-    "balance, available, venue_time, received_at, epoch, event_id, topic, "
-    "topic_partition, topic_offset, effective_at"
-)
-
-NEW_IDS = """
-INSERT INTO balancebus.event_ids (event_id, live_epoch)
-SELECT * FROM unnest(%s::text[], %s::bigint[]) AS told (event_id, live_epoch)
+NEW_ACCOUNTS = """
+INSERT INTO balancebus.accounts (venue, account)
+SELECT DISTINCT venue, account FROM unnest(%s::text[], %s::text[])
+    AS told (venue, account)
+ORDER BY venue, account
 ON CONFLICT DO NOTHING
-RETURNING event_id
-"""
-"""Takes ids, sorted, and their live epochs; returns those that are new."""
-
-KNOWN_IDS = """
-SELECT event_id, live_epoch FROM balancebus.event_ids
-WHERE event_id = ANY(%s) ORDER BY event_id FOR UPDATE
 """
 
-LIVE_EPOCHS = """
-UPDATE balancebus.event_ids AS known SET live_epoch = told.live_epoch
-FROM unnest(%s::text[], %s::bigint[]) AS told (event_id, live_epoch)
-WHERE known.event_id = told.event_id
+NEW_KEYS = """
+INSERT INTO balancebus.balance_keys
+    (balance_key, account_id, venue, account, subaccount, wallet, wallet_id, asset)
+SELECT balance_key, account_id, venue, account, subaccount, wallet, wallet_id, asset
+FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
+        %s::text[])
+    AS told (balance_key, venue, account, subaccount, wallet, wallet_id, asset)
+JOIN balancebus.accounts USING (venue, account)
+ORDER BY balance_key
+ON CONFLICT DO NOTHING
 """
 
-HEADS = """
-SELECT balance_key, epoch, effective_at FROM balancebus.balances
+KEYS = """
+SELECT balance_key, balance_id, account_id FROM balancebus.balance_keys
 WHERE balance_key = ANY(%s)
 """
 
-COPY_EVENTS = f"COPY balancebus.events ({_COLUMNS}) FROM STDIN"
-"""Takes the lines of `rows.event_lines`."""
+ENDS = """
+SELECT account_id, number, chain FROM balancebus.accounts
+WHERE account_id = ANY(%s) ORDER BY account_id FOR UPDATE
+"""
 
-COPY_MOVEMENTS = f"COPY balancebus.movements ({', '.join(MOVEMENT_COLUMNS)}) FROM STDIN"
-"""Takes the lines of `rows.movement_lines`."""
+MOVE_ENDS = """
+UPDATE balancebus.accounts AS known SET number = told.number, chain = told.chain
+FROM unnest(%s::integer[], %s::bigint[], %s::uuid[])
+    AS told (account_id, number, chain)
+WHERE known.account_id = told.account_id
+"""
 
-STAGE = f"""
-CREATE TEMPORARY TABLE staged_events ON COMMIT DELETE ROWS AS
-SELECT {_COLUMNS} FROM balancebus.events WITH NO DATA
-"""  # noqa: S608 — column names are our own
-"""Makes the table that what holds now is copied into; once a connection."""
+KNOWN_IDS = """
+SELECT digest, live_epoch FROM balancebus.event_ids
+WHERE digest = ANY(string_to_array(%s, ',')::uuid[]) FOR UPDATE
+"""
+"""Takes digests, joined by commas: one text is read faster than an array of them."""
 
-COPY_STAGED = f"COPY staged_events ({_COLUMNS}) FROM STDIN"
-"""Takes the lines of `rows.event_lines`, at most one a balance key."""
+LIVE_EPOCHS = """
+UPDATE balancebus.event_ids AS known SET live_epoch = told.live_epoch
+FROM unnest(%s::uuid[], %s::bigint[]) AS told (digest, live_epoch)
+WHERE known.digest = told.digest
+"""
+
+HEADS = """
+SELECT balance_id, epoch, effective_at FROM balancebus.held
+WHERE balance_id = ANY(%s)
+"""
+
+COPY_TELLINGS = (
+    "COPY balancebus.tellings (balance_id, account_id, number, place_id, "
+    f"{', '.join(COLUMNS)}, effective_at, again, chain) FROM STDIN"
+)
+
+COPY_LINES = (
+    "COPY balancebus.movement_lines (account_id, number, "
+    f"{', '.join(MOVEMENT_COLUMNS)}) FROM STDIN"
+)
+
+COPY_IDS = (
+    "COPY balancebus.event_ids (digest, live_epoch, account_id, number) FROM STDIN"
+)
+
+_HELD = (
+    "balance_id, nature, venue_asset, kind, balance, available, venue_time, "
+    "received_at, epoch, event_id, place_id, topic_offset, effective_at"
+)
 
 MERGE = f"""
-INSERT INTO balancebus.balances AS known ({_HELD}) SELECT {_HELD} FROM staged_events
-ON CONFLICT (balance_key) DO UPDATE SET
+INSERT INTO balancebus.held AS known ({_HELD})
+SELECT {_HELD}
+FROM unnest(%s::integer[], %s::bigint[]) AS told (of_account, numbered)
+CROSS JOIN LATERAL (
+    SELECT {_HELD} FROM balancebus.tellings AS one
+    WHERE one.account_id = told.of_account AND one.number = told.numbered
+        AND one.received_at BETWEEN %s AND %s
+    LIMIT 1
+) AS telling
+ON CONFLICT (balance_id) DO UPDATE SET
     nature = excluded.nature,
+    venue_asset = excluded.venue_asset,
     kind = excluded.kind,
     balance = excluded.balance,
     available = excluded.available,
@@ -69,21 +111,13 @@ ON CONFLICT (balance_key) DO UPDATE SET
     received_at = excluded.received_at,
     epoch = excluded.epoch,
     event_id = excluded.event_id,
-    topic = excluded.topic,
-    topic_partition = excluded.topic_partition,
+    place_id = excluded.place_id,
     topic_offset = excluded.topic_offset,
     effective_at = excluded.effective_at
 WHERE excluded.epoch >= known.epoch
 """  # noqa: S608 — column names are our own
-"""Takes the staged rows into balances."""
-
-RETELL = f"""
-INSERT INTO balancebus.retellings ({_HELD}) SELECT {_HELD} FROM staged_events
-ON CONFLICT DO NOTHING
-"""  # noqa: S608 — column names are our own
-"""Takes the staged rows into retellings."""
-
-CLEAR_STAGED = "DELETE FROM staged_events"
+"""Takes which tellings hold now, at most one a balance, and between which times they
+arrived: in which partitions they are."""
 
 MAKE_PARTITION = "SELECT balancebus.make_partition(%s)"
 
@@ -93,12 +127,14 @@ KNOWN_PLACES = """
 INSERT INTO balancebus.consumer_offsets (topic, topic_partition, next_offset)
 SELECT topic, topic_partition, 0
 FROM unnest(%s::text[], %s::integer[]) AS place (topic, topic_partition)
+WHERE NOT EXISTS (SELECT FROM balancebus.consumer_offsets AS known
+    WHERE known.topic = place.topic AND known.topic_partition = place.topic_partition)
 ON CONFLICT DO NOTHING
 """
 """Makes rows for partitions that were never read: they start at 0."""
 
 POSITIONS = """
-SELECT topic, topic_partition, next_offset
+SELECT topic, topic_partition, next_offset, place_id
 FROM balancebus.consumer_offsets
 JOIN unnest(%s::text[], %s::integer[]) AS place (topic, topic_partition)
     USING (topic, topic_partition)
@@ -119,7 +155,37 @@ WHERE known.topic = place.topic AND known.topic_partition = place.topic_partitio
 
 SESSION = """
 SET timezone = 'UTC';
+SET synchronous_commit = off;
 SET lock_timeout = '10s';
 SET idle_in_transaction_session_timeout = '30s'
 """
-"""Ends the transaction of an instance that was stopped in the middle of it."""
+"""Ends the transaction of an instance that was stopped in the middle of it.
+
+A commit does not wait for the disk: rows and positions are in one transaction, so that
+a server that loses its last moments loses both, and Kafka tells those records again.
+"""
+
+READER = """
+SET timezone = 'UTC';
+SET datestyle = 'ISO';
+SET search_path = pg_catalog
+"""
+"""For a session that reads rows back to the byte."""
+
+READ_LINES = f"""
+COPY (
+    SELECT t.number, t.chain, {", ".join(CHAINED)}
+    FROM balancebus.tellings AS t
+    LEFT JOIN balancebus.balance_keys USING (balance_id)
+    LEFT JOIN balancebus.consumer_offsets USING (place_id)
+    WHERE t.account_id = %s AND t.number > %s AND t.number <= %s
+    ORDER BY t.number
+) TO STDOUT
+"""  # noqa: S608 — column names are our own
+
+READ_MOVEMENTS = f"""
+COPY (
+    SELECT number, {", ".join(MOVEMENT_COLUMNS)} FROM balancebus.movement_lines
+    WHERE account_id = %s AND number > %s AND number <= %s ORDER BY number, line
+) TO STDOUT
+"""  # noqa: S608 — column names are our own

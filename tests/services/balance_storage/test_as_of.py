@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from balance_shared.errors import SettingsError
 from balance_storage import rows
-from balance_storage.as_of import held_as_of
+from balance_storage.as_of import held_as_of, held_of
 from balance_storage.database import Database
 
 pytestmark = pytest.mark.integration
@@ -21,8 +21,9 @@ START = datetime(2026, 3, 31, 23, 59, tzinfo=UTC)
 ASSETS = ("BTC", "ETH")
 DIGITS = Decimal("1.000000000000000001")
 EMPTY = (
-    "TRUNCATE balancebus.events, balancebus.event_ids, balancebus.retellings,"
-    " balancebus.movements, balancebus.balances, balancebus.consumer_offsets"
+    "TRUNCATE balancebus.tellings, balancebus.movement_lines, balancebus.event_ids,"
+    " balancebus.held, balancebus.consumer_offsets;"
+    "UPDATE balancebus.accounts SET number = 0, chain = DEFAULT"
 )
 
 
@@ -181,17 +182,16 @@ async def test_one_key_is_found_by_an_index(connection, database, make_event):
         for number in range(2000)
     ]
     await store(connection, database, [told])
-    connection.execute("ANALYZE balancebus.events, balancebus.balances")
+    connection.execute("ANALYZE balancebus.tellings, balancebus.balance_keys")
     plan = "\n".join(
         line
         for (line,) in connection.execute(
-            "EXPLAIN SELECT * FROM balancebus.balances_as_of(now())"
-            " WHERE balance_key = %s",
+            "EXPLAIN SELECT * FROM balancebus.balance_as_of(%s, now())",
             (told[0].key,),
         )
     )
-    assert "balance_key_effective_at_epoch" in plan
-    assert "Seq Scan on events_2026_03" not in plan
+    assert "balance_id_effective_at_idx" in plan
+    assert "Seq Scan on tellings_2026_03" not in plan
     assert "Function Scan" not in plan
 
 
@@ -208,6 +208,9 @@ async def test_balances_come_with_every_digit_and_in_order(
     held = await held_as_of(migrated, accounts=["main"])
     assert ["BTC", "ETH"] == [one.asset for one in held]
     assert DIGITS == held[1].balance
+    assert held[0] == await held_of(migrated, told[1].key)
+    early = datetime(2026, 2, 1, tzinfo=UTC)
+    assert None is await held_of(migrated, told[1].key, at=early)
     assert [] == await held_as_of(
         migrated, at=datetime(2026, 2, 1, tzinfo=UTC), accounts=["main"]
     )

@@ -25,9 +25,14 @@ def settled(make_event):
     return settle
 
 
-def effects(told):
-    """Return (event id, when it took effect) of rows."""
-    return [(row.placed.event.event_id, at) for row, at in told]
+def effects(settled):
+    """Return (event id, when it took effect) of what counts."""
+    return [(one.row.placed.event.event_id, one.effective_at) for one in settled.told]
+
+
+def kinds(settled, *, again):
+    """Return the kinds of the first records of their ids, or of the others."""
+    return [one.row.placed.event.kind for one in settled.told if one.again is again]
 
 
 KEY = "kraken|main||spot/main|BTC"
@@ -36,7 +41,7 @@ KEY = "kraken|main||spot/main|BTC"
 def test_fact_takes_effect_at_the_venues_time_or_on_arrival(settled):
     """The venue's word on when it happened counts; without one, our clock does."""
     told = settled({"event_id": "a", "venue_time": TEN - HOUR}, {"event_id": "b"})
-    assert [("a", TEN - HOUR), ("b", TEN)] == effects(told.first)
+    assert [("a", TEN - HOUR), ("b", TEN)] == effects(told)
 
 
 def test_nothing_happens_after_it_is_known(settled):
@@ -45,7 +50,7 @@ def test_nothing_happens_after_it_is_known(settled):
         {"event_id": "a", "venue_time": TEN + HOUR},
         {"event_id": "b", "received_at": NOW + HOUR},
     )
-    assert [("a", TEN), ("b", NOW)] == effects(told.first)
+    assert [("a", TEN), ("b", NOW)] == effects(told)
 
 
 def test_fact_does_not_take_effect_before_what_it_replaces(settled):
@@ -55,8 +60,8 @@ def test_fact_does_not_take_effect_before_what_it_replaces(settled):
         {"event_id": "b", "venue_time": TEN - HOUR},
         heads={KEY: Head(1, TEN - 2 * HOUR)},
     )
-    assert [("a", TEN), ("b", TEN)] == effects(told.first)
-    assert told.current[KEY][0].placed.event.event_id == "b"
+    assert [("a", TEN), ("b", TEN)] == effects(told)
+    assert told.current[KEY].row.placed.event.event_id == "b"
 
 
 def test_backfill_takes_effect_at_its_time_and_never_holds_now(settled):
@@ -64,23 +69,23 @@ def test_backfill_takes_effect_at_its_time_and_never_holds_now(settled):
     told = settled(
         {"kind": "backfill", "venue_time": TEN - HOUR}, heads={KEY: Head(1, TEN)}
     )
-    assert [TEN - HOUR] == [at for _, at in told.first]
+    assert [TEN - HOUR] == [at for _, at in effects(told)]
     assert {} == told.current
 
 
 def test_record_of_an_older_epoch_never_holds(settled):
     """A connector that lives on after its successor changes nothing."""
     told = settled({"epoch": 1}, heads={KEY: Head(2, TEN)})
-    assert [None] == [at for _, at in told.first]
+    assert [None] == [at for _, at in effects(told)]
     assert {} == told.current
 
 
 def test_live_record_that_repeats_a_backfill_counts(settled):
     """The first record is kept, and the live one beside it."""
     told = settled({"kind": "backfill", "venue_time": TEN - HOUR}, {"sequence": 1})
-    assert ["backfill"] == [row.placed.event.kind for row, _ in told.first]
-    assert ["update"] == [row.placed.event.kind for row, _ in told.again]
-    assert told.current[KEY][1] == TEN
+    assert ["backfill"] == kinds(told, again=False)
+    assert ["update"] == kinds(told, again=True)
+    assert told.current[KEY].effective_at == TEN
 
 
 def test_stored_id_counts_in_a_greater_epoch_only(settled):
@@ -89,18 +94,20 @@ def test_stored_id_counts_in_a_greater_epoch_only(settled):
     assert settled({"epoch": 1}, known=known) == facts.Settled()
     told = settled({"epoch": 2}, known=known)
     assert told.live_epochs == {"kraken|main||L1": 2}
-    assert 1 == len(told.again)
+    assert ["update"] == kinds(told, again=True)
 
 
-def test_live_epochs_of_a_batch_are_the_greatest(make_event):
+def test_new_ids_come_with_the_greatest_epoch_that_told_them_live(settled):
     """An id that only backfill tells has none."""
-    events = [
-        make_event(event_id="a", epoch=2),
-        make_event(event_id="a", epoch=1),
-        make_event(event_id="b", kind="backfill"),
-    ]
-    batch = [rows.row_of(rows.Placed(event, "t", 0, 0)) for event in events]
-    assert {"a": 2, "b": None} == facts.live_epochs(batch)
+    told = settled(
+        {"event_id": "a", "epoch": 1},
+        {"event_id": "a", "epoch": 2},
+        {"event_id": "b", "kind": "backfill"},
+        {"event_id": "c", "epoch": 3},
+        known={"c": None},
+    )
+    assert {"a": 2, "b": None} == told.new_ids
+    assert {"c": 3} == told.live_epochs
 
 
 def test_months_are_those_of_utc():

@@ -14,7 +14,15 @@ from balance_shared.kafka import Incoming
 from balance_storage import rows
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
-UNESCAPED = {"\\\\": "\\", "\\t": "\t", "\\n": "\n", "\\r": "\r"}
+UNESCAPED = {
+    "\\\\": "\\",
+    "\\b": "\b",
+    "\\f": "\f",
+    "\\n": "\n",
+    "\\r": "\r",
+    "\\t": "\t",
+    "\\v": "\v",
+}
 
 
 def fields(event):
@@ -42,9 +50,10 @@ def incoming(key="kraken|main||spot/main|BTC", value=b"\0\0\0\0\1x"):
 
 
 def test_every_field_of_an_event_has_a_column(make_event):
-    """No field of the record is left out of the row; ledger lines have their own."""
-    event = make_event()
-    assert set(event.__struct_fields__) - {"movements"} <= set(rows.COLUMNS)
+    """What the line leaves out is in the balance key; ledger lines have their own."""
+    in_key = {"venue", "account", "subaccount", "wallet", "wallet_id", "asset"}
+    left_out = {*in_key, "movements"}
+    assert set(make_event().__struct_fields__) - left_out <= set(rows.COLUMNS)
 
 
 def test_amounts_are_written_with_every_digit(make_event):
@@ -57,16 +66,29 @@ def test_amounts_are_written_with_every_digit(make_event):
 
 def test_row_has_key_place_and_times(make_event):
     """A row says which balance it is about and where its record lies."""
-    row = fields(make_event(subaccount="a|b", sequence=5))
-    assert row["balance_key"] == "kraken|main|a%7Cb|spot/main|BTC"
-    assert (row["topic"], row["topic_partition"], row["topic_offset"]) == (
-        "t",
-        "3",
-        "42",
+    event = make_event(subaccount="a|b", sequence=5)
+    assert rows.row_of(rows.Placed(event, "t", 3, 42)).key == (
+        "kraken|main|a%7Cb|spot/main|BTC"
     )
-    assert row["received_at"] == "2026-03-01T12:00:00.123456+00:00"
+    row = fields(event)
+    assert row["topic_offset"] == "42"
+    assert row["received_at"] == "2026-03-01 12:00:00.123456+00"
     assert row["sequence"] == "5"
     assert row["venue_time"] is None
+
+
+@pytest.mark.parametrize(
+    ("microsecond", "text"),
+    [
+        (0, "2026-03-01 10:00:00+00"),
+        (120000, "2026-03-01 10:00:00.12+00"),
+        (1, "2026-03-01 10:00:00.000001+00"),
+    ],
+)
+def test_times_are_written_as_postgresql_writes_them(microsecond, text):
+    """What is chained is what the database gives back."""
+    time = datetime(2026, 3, 1, 10, microsecond=microsecond, tzinfo=UTC)
+    assert text == rows.time_text(time)
 
 
 def test_ledger_lines_are_rows_of_their_own(make_event):
@@ -80,33 +102,23 @@ def test_ledger_lines_are_rows_of_their_own(make_event):
     )
     event = make_event(movements=(movement, Movement(movement_id="L2")))
     row = rows.row_of(rows.Placed(event, "t", 3, 42))
-    text = rows.movement_lines([row, row]).decode()
-    assert text == row.movements * 2
-    first, second = (
-        read(line, rows.MOVEMENT_COLUMNS) for line in row.movements.splitlines()
-    )
-    assert (event.event_id, "0", "L\t1") == (
-        first["event_id"],
-        first["line"],
-        first["movement_id"],
-    )
+    first, second = (read(line, rows.MOVEMENT_COLUMNS) for line in row.movements)
+    assert first["received_at"] == "2026-03-01 12:00:00.123456+00"
+    assert ("0", "L\t1") == (first["line"], first["movement_id"])
     assert (first["amount"], first["fee"], first["change"]) == (
         "0.100000000000000001",
         "0",
         None,
     )
-    assert first["occurred_at"] == "2026-03-01T00:00:00+00:00"
+    assert first["occurred_at"] == "2026-03-01 00:00:00+00"
     assert json.loads(first["attributes"]) == {"a": "b"}
     assert (second["line"], second["movement_id"]) == ("1", "L2")
     assert second["occurred_at"] is None
 
 
-def test_line_of_an_event_ends_with_when_it_took_effect(make_event):
-    """A record that never held has no such time."""
-    row = rows.row_of(rows.Placed(make_event(), "t", 3, 42))
-    first, second = rows.event_lines([(row, NOW), (row, None)]).decode().splitlines()
-    assert f"{row.line}\t2026-03-01T00:00:00+00:00" == first
-    assert f"{row.line}\t\\N" == second
+def test_digest_of_an_id_is_128_bits_of_sha_256():
+    """The SQL function says the same, which test_schema compares."""
+    assert rows.digest_of("a") == "ca978112ca1bbdcafac231b39a23dc4d"
 
 
 @given(text=st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])))
@@ -127,6 +139,7 @@ def test_any_text_survives(make_event, text):
         {"movements": (Movement(movement_id="\0"),)},
         {"event_id": "x" * 2001},
         {"event_id": "é" * 1001},
+        {"asset": "\0"},
         {"asset": "x" * 2000},
     ],
 )

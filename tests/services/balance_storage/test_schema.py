@@ -1,6 +1,7 @@
 """The tables: made once by whoever is first, described, and guarded."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import psycopg
@@ -10,9 +11,14 @@ from alembic.config import Config
 from sqlalchemy import create_engine
 
 from balance_shared.errors import SettingsError
+from balance_storage import rows
+from balance_storage.database import Database
 from balance_storage.schema import Migrated, migrate
 
 pytestmark = pytest.mark.integration
+
+HEAD = "0003"
+PLACE = ("t", 0)
 
 
 def test_instances_that_start_together_make_the_tables_once(dsn):
@@ -21,8 +27,8 @@ def test_instances_that_start_together_make_the_tables_once(dsn):
         connection.execute("DROP SCHEMA IF EXISTS balancebus CASCADE")
     with ThreadPoolExecutor(4) as pool:
         results = list(pool.map(migrate, [dsn] * 4))
-    assert results.count(Migrated(None, "0002")) == 1
-    assert results.count(Migrated("0002", "0002")) == 3
+    assert results.count(Migrated(None, HEAD)) == 1
+    assert results.count(Migrated(HEAD, HEAD)) == 3
 
 
 def test_every_table_and_column_is_described(migrated):
@@ -32,7 +38,7 @@ def test_every_table_and_column_is_described(migrated):
             SELECT c.relname, a.attname
             FROM pg_class c
             JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum >= 0
-            WHERE c.relnamespace = 'balancebus'::regnamespace AND c.relkind IN ('r', 'p')
+            WHERE c.relnamespace = 'balancebus'::regnamespace AND c.relkind IN ('r', 'p', 'v')
                 AND NOT c.relispartition
                 AND c.relname <> 'alembic_version' AND NOT a.attisdropped
                 AND (col_description(c.oid, a.attnum) IS NULL
@@ -51,7 +57,7 @@ def test_tables_of_a_newer_version_are_refused(migrated):
                 migrate(migrated)
         finally:
             connection.execute(
-                "UPDATE balancebus.alembic_version SET version_num = '0002'"
+                "UPDATE balancebus.alembic_version SET version_num = %s", (HEAD,)
             )
 
 
@@ -125,8 +131,8 @@ def test_events_of_the_first_release_are_moved(dsn):
             " venue_time, received_at, epoch, event_id, topic, topic_partition,"
             " topic_offset FROM balancebus.events WHERE event_id = 'b'"
         )
-    assert Migrated("0001", "0002") == migrate(dsn)
-    assert Migrated("0002", "0002") == migrate(dsn)
+    assert Migrated("0001", HEAD) == migrate(dsn)
+    assert Migrated(HEAD, HEAD) == migrate(dsn)
     with psycopg.connect(dsn) as connection:
         connection.execute("SET timezone = 'UTC'")
         events = connection.execute(
@@ -139,45 +145,69 @@ def test_events_of_the_first_release_are_moved(dsn):
         held = connection.execute(
             "SELECT event_id, balance FROM balancebus.balances_as_of('infinity')"
         ).fetchall()
-        ids = connection.execute("TABLE balancebus.event_ids ORDER BY 1").fetchall()
+        ids = connection.execute(
+            "SELECT event_id, live_epoch FROM balancebus.event_ids"
+            " JOIN balancebus.events USING (account_id, number)"
+            " WHERE digest = balancebus.digest_of(event_id) ORDER BY 1"
+        ).fetchall()
         partitions = connection.execute(
-            "SELECT DISTINCT tableoid::regclass::text FROM balancebus.events"
+            "SELECT DISTINCT tableoid::regclass::text FROM balancebus.tellings"
         ).fetchall()
     assert [("a", "10:00"), ("b", "10:00"), ("c", None), ("d", "08:00")] == events
     assert [("b", 0, Decimal("0.000000000000000001"), None)] == lines
     assert [("b", Decimal(1))] == held
     assert [("a", 1), ("b", 2), ("c", None), ("d", None)] == ids
-    assert [("balancebus.events_2026_03",)] == partitions
+    assert [("balancebus.tellings_2026_03",)] == partitions
 
 
-def test_retention_keeps_what_still_answers(migrated):
-    """Old months go, but the last word on a balance stays, whatever its age."""
-    with psycopg.connect(migrated) as connection:
-        connection.execute("TRUNCATE balancebus.events, balancebus.event_ids")
-        for month, name in enumerate("abc", 1):
-            at = f"2026-0{month}-15Z"
-            connection.execute("SELECT balancebus.make_partition(%s)", (at,))
-            connection.execute(
-                "INSERT INTO balancebus.event_ids VALUES (%s, 1)", (name,)
-            )
-            connection.execute(
-                "INSERT INTO balancebus.events VALUES (%(name)s, 'k', 'v', 'm', '',"
-                " 'ws', 'spot', '', 'asset', 'BTC', '', '', '', 'update', 1, NULL,"
-                " NULL, NULL, '', NULL, %(at)s, 1, NULL, NULL, NULL, NULL, '{}', 't', 0,"
-                " 0, %(at)s)",
-                {"name": name, "at": at},
-            )
+async def test_retention_keeps_what_still_answers(unmigrated, make_event):
+    """Old months go, but the last word on a balance stays, and the chain goes on."""
+    migrate(unmigrated)
+    told = [
+        make_event(
+            event_id=name,
+            asset=asset,
+            received_at=datetime(2026, month, 15, tzinfo=UTC),
+        )
+        for name, asset, month in (
+            ("a", "BTC", 1),
+            ("x", "ETH", 1),
+            ("b", "BTC", 2),
+            ("c", "BTC", 3),
+        )
+    ]
+    batch = [rows.row_of(rows.Placed(one, *PLACE, at)) for at, one in enumerate(told)]
+    async with Database.connect(unmigrated) as database:
+        before = await database.positions([PLACE])
+        await database.store(batch, before, {PLACE: 4})
+    with psycopg.connect(unmigrated) as connection:
         dropped = connection.execute(
             "SELECT balancebus.drop_partitions('2026-03-20Z')"
         ).fetchone()
         left = connection.execute(
-            "SELECT event_id, tableoid::regclass::text FROM balancebus.events ORDER BY 1"
+            "SELECT event_id, tableoid::regclass::text FROM balancebus.tellings ORDER BY 1"
         ).fetchall()
-        ids = connection.execute("TABLE balancebus.event_ids ORDER BY 1").fetchall()
-        connection.rollback()
+        ids = connection.execute(
+            "SELECT event_id FROM balancebus.event_ids JOIN balancebus.events"
+            " USING (account_id, number) ORDER BY 1"
+        ).fetchall()
+        starts = connection.execute(
+            "SELECT number FROM balancebus.chain_starts"
+        ).fetchall()
     assert (6,) == dropped
     assert [
-        ("b", "balancebus.events_default"),
-        ("c", "balancebus.events_2026_03"),
+        ("b", "balancebus.tellings_default"),
+        ("c", "balancebus.tellings_2026_03"),
+        ("x", "balancebus.tellings_default"),
     ] == left
-    assert [("b", 1), ("c", 1)] == ids
+    assert [("b",), ("c",), ("x",)] == ids
+    assert [(2,)] == starts
+
+
+def test_digests_are_the_same_in_sql(migrated):
+    """Whoever looks an event up by its id finds what storage wrote."""
+    with psycopg.connect(migrated) as connection:
+        ((found,),) = connection.execute(
+            "SELECT balancebus.digest_of(%s)", ("é|1",)
+        ).fetchall()
+    assert rows.digest_of("é|1") == found.hex

@@ -1,0 +1,137 @@
+"""Batches of events, stored and copied bare.
+
+The bare rows are flat: an event with all its texts, a ledger line with its event's id,
+as one would keep them without an index, a constraint or a thought; that is the layout
+of revision 0002, so that figures can be compared over releases.
+"""
+
+import gc
+import itertools
+import time
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import psycopg
+
+from balance_schemas.records import BalanceEvent, Movement
+from balance_storage import rows
+from balance_storage.database import Database
+
+BATCH = 5000
+BATCHES = 10
+PLACE = ("balances.events.v1", 0)
+START = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+def update(number: int) -> BalanceEvent:
+    """Return an update of one of 2,000 balances, with its ledger line."""
+    ledger_id = f"L{number * 7919 % 10**6:06d}-{number:06d}-XYZ"
+    at = START + timedelta(milliseconds=number)
+    amount = Decimal(number) / 1000
+    return BalanceEvent(
+        event_id=f"kraken|main||{ledger_id}",
+        venue="kraken",
+        account="main",
+        subaccount="",
+        feed="ws",
+        wallet="spot",
+        wallet_id="main",
+        nature="asset",
+        asset=f"C{number * 31 % 2000}",
+        venue_asset="XXBT",
+        asset_class="currency",
+        network="",
+        kind="update",
+        balance=Decimal(f"{number}.000000000000000001"),
+        delta=amount,
+        reported_balance=amount,
+        balance_scope="wallet",
+        movements=(
+            Movement(
+                movement_id=ledger_id,
+                reference_id="TXYZ",
+                type="trade",
+                category="trade",
+                amount=amount,
+                fee=Decimal(0),
+                change=amount,
+                occurred_at=at,
+                occurred_at_text=at.isoformat(),
+            ),
+        ),
+        venue_time=at,
+        received_at=at + timedelta(milliseconds=5),
+        epoch=1,
+        sequence=number,
+    )
+
+
+def batches(first: int) -> list[list[rows.Row]]:
+    """Return `BATCHES` batches."""
+    return [
+        [
+            rows.row_of(rows.Placed(update(number), *PLACE, number))
+            for number in range(start, start + BATCH)
+        ]
+        for start in range(first, first + BATCH * BATCHES, BATCH)
+    ]
+
+
+KEY = ("venue", "account", "subaccount", "wallet", "wallet_id", "asset")
+FLAT_EVENTS = (
+    *KEY,
+    "balance_key",
+    "topic",
+    "topic_partition",
+    *rows.COLUMNS,
+    "effective_at",
+)
+FLAT_LINES = ("event_id", "balance_key", *rows.MOVEMENT_COLUMNS)
+
+
+def flat(row: rows.Row) -> tuple[str, str]:
+    """Return an event and its ledger lines with all that they say."""
+    event, at = row.placed.event, row.placed
+    texts = [getattr(event, name) for name in KEY]
+    places = [row.key, at.topic, str(at.partition)]
+    start = f"{event.event_id}\t{row.key}"
+    lines = "".join(f"{start}\t{line}\n" for line in row.movements)
+    return "\t".join([*texts, *places, row.line, START.isoformat()]) + "\n", lines
+
+
+def bare(dsn: str, batches: list[list[rows.Row]]) -> float:
+    """Return the seconds that COPY alone takes into flat tables without an index."""
+    told = [list(zip(*map(flat, batch), strict=True)) for batch in batches]
+    tables = {"events": FLAT_EVENTS, "movements": FLAT_LINES}
+    with psycopg.connect(dsn) as connection:
+        for table, columns in tables.items():
+            connection.execute(
+                f"CREATE TABLE bare_{table} AS SELECT {', '.join(columns)} FROM balancebus.{table} WITH NO DATA"  # noqa: S608
+            )
+            connection.execute(
+                f"ALTER TABLE bare_{table} ADD COLUMN stored_at timestamptz DEFAULT now()"
+            )
+        connection.commit()
+        started = time.perf_counter()
+        for batch in told:
+            for (table, columns), lines in zip(tables.items(), batch, strict=True):
+                into = f"COPY bare_{table} ({', '.join(columns)}) FROM STDIN"
+                with connection.cursor().copy(into) as copy:
+                    copy.write("".join(lines).encode())
+            connection.commit()
+        seconds = time.perf_counter() - started
+        connection.execute("DROP TABLE bare_events, bare_movements")
+    return seconds
+
+
+async def stored(dsn: str, batches: list[list[rows.Row]], first: int) -> float:
+    """Return the seconds that storing takes."""
+    async with Database.connect(dsn) as database:
+        at = (await database.positions([PLACE]))[PLACE]
+        gc.freeze()  # as every service does when it starts
+        started = time.perf_counter()
+        for batch, number in zip(batches, itertools.count(1), strict=False):
+            after = first + number * BATCH
+            await database.store(batch, {PLACE: at}, {PLACE: after})
+            at = after
+    return time.perf_counter() - started
