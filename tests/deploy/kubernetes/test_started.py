@@ -14,6 +14,7 @@ from balance_shared.service import DRAIN_S_MAX
 from balance_shared.settings import (
     ConnectorSettings,
     MetricsSettings,
+    ProofSettings,
     ServiceSettings,
     StorageSettings,
     environment_names,
@@ -25,6 +26,7 @@ SETTINGS = {
     "connector": ConnectorSettings,
     "storage": StorageSettings,
     "metrics": MetricsSettings,
+    "proof": ProofSettings,
     "simulate": ServiceSettings,
 }
 STARTED = [*in_compose(), *in_kubernetes()]
