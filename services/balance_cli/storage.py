@@ -1,14 +1,18 @@
-"""The commands ``balancebus storage`` and ``balancebus storage migrate``."""
+"""The commands ``balancebus storage``, ``storage migrate`` and ``storage rebuild``."""
 
+import asyncio
 from functools import partial
 
 import psycopg
 import typer
+from rich.console import Console
+from rich.progress import Progress
 
-from balance_shared.errors import ExitCode, SettingsError
+from balance_shared.errors import BalanceBusError, ExitCode, SettingsError, exit_code
 from balance_shared.service import refuse, run_service
 from balance_shared.settings import StorageSettings, load
 from balance_storage.database import checked_dsn
+from balance_storage.rebuild import Rebuilt, rebuild
 from balance_storage.schema import migrate
 from balance_storage.service import run
 
@@ -46,3 +50,39 @@ def migrate_tables() -> None:
     typer.echo(f"schema balancebus: revision {done.after}, {change}")
     if done.notice:
         typer.echo(f"balancebus: {done.notice}", err=True)
+
+
+@app.command(name="rebuild")
+def rebuild_tables() -> None:
+    """Store what the topics hold, from their beginning to their present end, and stop.
+
+    For a new database (BALANCEBUS_POSTGRES_DSN); one that was begun goes on where it
+    was. Storage of another database may run meanwhile.
+    """
+    try:
+        settings = load(StorageSettings)
+        rebuilt = asyncio.run(_rebuilt(settings))
+    except SettingsError as error:
+        raise typer.Exit(refuse(error)) from None
+    except psycopg.Error as error:
+        typer.echo(f"balancebus: PostgreSQL: {str(error).strip()}", err=True)
+        raise typer.Exit(ExitCode.BUG) from None
+    except BalanceBusError as error:
+        typer.echo(f"balancebus: {error}", err=True)
+        raise typer.Exit(exit_code(error)) from None
+    typer.echo(f"{rebuilt.records} records stored")
+    if rebuilt.cut:
+        typer.echo(
+            "balancebus: these partitions no longer reach back to their beginning, and "
+            f"what is older is not in the tables: {', '.join(rebuilt.cut)}",
+            err=True,
+        )
+
+
+async def _rebuilt(settings: StorageSettings) -> Rebuilt:
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        bar = progress.add_task("records", total=None)
+        return await rebuild(
+            settings,
+            lambda done, total: progress.update(bar, completed=done, total=total),
+        )

@@ -62,12 +62,16 @@ REGISTRY_PATIENCE_S = 10.0
 log = structlog.get_logger(__name__)
 
 
-async def run(settings: StorageSettings, parts: Parts) -> None:
+async def run(
+    settings: StorageSettings, parts: Parts, group: str | None = None
+) -> None:
     """Store events until cancelled.
 
     Args:
         settings: where Kafka, registry and PostgreSQL are.
         parts: told about ``database`` and ``kafka``.
+        group: shares the partitions among instances that store in one database; None:
+            ``<prefix>.storage``.
 
     Raises:
         SettingsError: the DSN cannot be read, or the tables cannot be used.
@@ -88,7 +92,7 @@ async def run(settings: StorageSettings, parts: Parts) -> None:
     )
     async for attempt in _for_ever(parts):
         with attempt:
-            await _session(settings, dsn, parts, attempt.retry_state)
+            await _session(settings, dsn, parts, attempt.retry_state, group)
 
 
 def read_topics(settings: StorageSettings) -> list[Topic]:
@@ -115,7 +119,11 @@ def _for_ever(parts: Parts) -> AsyncRetrying:
 
 
 async def _session(
-    settings: StorageSettings, dsn: str, parts: Parts, state: RetryCallState
+    settings: StorageSettings,
+    dsn: str,
+    parts: Parts,
+    state: RetryCallState,
+    group: str | None,
 ) -> None:
     """Connect to everything and store until something fails."""
     async with AsyncExitStack() as stack:
@@ -132,7 +140,7 @@ async def _session(
             settings,
             registry,
             read_topics(settings),
-            group=f"{settings.topic_prefix}.storage",
+            group=group or f"{settings.topic_prefix}.storage",
             positions=storage.assigned,
         )
         await stack.enter_async_context(consumer)
