@@ -1,6 +1,6 @@
-"""The service: reads latest and status from their beginning and sets the gauges.
+"""The service: reads latest, proofs and status from their beginning, sets the gauges.
 
-Nothing is shown before both topics were read to where they ended at the start: half a
+Nothing is shown before all topics were read to where they ended at the start: half a
 history would show balances that have long changed. A fault of Kafka that ends the
 consumer begins a new reading; until that is through the last values stay and /readyz
 says so.
@@ -17,9 +17,11 @@ from tenacity import (
 )
 
 from balance_metrics.gauges import Gauges
+from balance_metrics.proof_gauges import ProofGauges
+from balance_metrics.proofs import Proofs
 from balance_metrics.state import Series, State
-from balance_schemas.records import BalanceEvent, ConnectorStatus
-from balance_schemas.topics import LATEST, STATUS
+from balance_schemas.records import BalanceEvent, BalanceProof, ConnectorStatus
+from balance_schemas.topics import LATEST, PROOFS, STATUS
 from balance_shared import telemetry
 from balance_shared.errors import BusInterrupted, RecordInvalid
 from balance_shared.kafka import Consumer, Incoming, Watch, apply_topics
@@ -27,6 +29,8 @@ from balance_shared.kafka.consumer import Positions, R
 from balance_shared.registry import Registry
 from balance_shared.service import Parts
 from balance_shared.settings import MetricsSettings
+
+TOPICS = (LATEST, PROOFS, STATUS)
 
 SERVICE = "metrics"
 """Name of this service in metrics."""
@@ -54,7 +58,7 @@ async def run(settings: MetricsSettings, parts: Parts) -> None:
     """
     parts.not_ready("kafka", "starting")
     parts.not_ready("balances", "starting")
-    await apply_topics(settings, topics=[LATEST, STATUS], correct=False)
+    await apply_topics(settings, topics=TOPICS, correct=False)
     gauges = Gauges()
     async for attempt in _for_ever(parts):
         with attempt:
@@ -86,12 +90,12 @@ async def _session(
 ) -> None:
     async with (
         Registry(settings.schema_registry_url, REGISTRY_PATIENCE_S) as registry,
-        Consumer(settings, registry, [LATEST, STATUS]) as consumer,
+        Consumer(settings, registry, TOPICS) as consumer,
     ):
         parts.ready("kafka")
         state.attempt_number = 1  # connected: the next fault backs off from the start
-        latest = LATEST.full_name(settings.topic_prefix)
-        reader = Reader(consumer, latest, allowed_assets(settings.metrics_assets))
+        assets = allowed_assets(settings.metrics_assets)
+        reader = Reader(consumer, settings.topic_prefix, assets)
         await reader.run(parts, gauges)
 
 
@@ -99,15 +103,17 @@ class Reader:
     """Folds what one consumer reads.
 
     Args:
-        consumer: of latest and status, without a group.
-        latest: full name of the latest topic; the other is status.
+        consumer: of the topics, without a group.
+        prefix: of the topics' names.
         assets: assets that have series; empty for all.
     """
 
-    def __init__(self, consumer: Consumer, latest: str, assets: frozenset[str]) -> None:
+    def __init__(self, consumer: Consumer, prefix: str, assets: frozenset[str]) -> None:
         self._consumer = consumer
-        self._latest = latest
+        self._topics = {topic.full_name(prefix): topic for topic in TOPICS}
         self._state = State(assets)
+        self._proofs = Proofs(assets)
+        self._proof_gauges = ProofGauges()
 
     async def run(self, parts: Parts, gauges: Gauges) -> None:
         """Show what is on the topics, for ever."""
@@ -119,12 +125,20 @@ class Reader:
             lags = await watch.look() or {}
             if caught_up:
                 gauges.show(self._state, touched)
+                self._show_proofs()
                 continue
             unread = _unread(unread, batch, lags)
             if not unread:
                 caught_up = True
                 gauges.replace(self._state)
+                self._show_proofs()
                 parts.ready("balances")
+
+    def _show_proofs(self) -> None:
+        """Show what is proven, if anything of it may be another now."""
+        if self._proofs.changed:
+            self._proof_gauges.show(self._proofs)
+            self._proofs.changed = False
 
     async def _take(self, batch: dict[Place, list[Incoming]]) -> set[Series]:
         """Fold a batch; returns the series whose values may be others now."""
@@ -137,15 +151,19 @@ class Reader:
         return touched
 
     async def _fold(self, incoming: Incoming) -> set[Series]:
-        key = incoming.key or ""
-        if incoming.topic == self._latest:
+        key, topic = incoming.key or "", self._topics[incoming.topic]
+        if topic == LATEST:
             return self._state.take_balance(
                 key, await self._read(BalanceEvent, incoming)
             )
-        if incoming.value is None:
-            return self._state.take_status(key, None)
+        if topic == PROOFS:
+            self._proofs.take_proof(key, await self._read(BalanceProof, incoming))
+            return set()
         status = await self._read(ConnectorStatus, incoming)
-        return self._state.take_status(key, status) if status else set()
+        if status is None and incoming.value is not None:
+            return set()
+        self._proofs.take_status(key, status)
+        return self._state.take_status(key, status)
 
     async def _read(self, record_type: type[R], incoming: Incoming) -> R | None:
         """Return the record, or None for a tombstone and for what cannot be read."""

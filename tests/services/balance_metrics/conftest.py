@@ -8,7 +8,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from balance_metrics.state import Series
-from balance_schemas.records import BalanceEvent, ConnectorStatus
+from balance_schemas.records import BalanceEvent, BalanceProof, ConnectorStatus
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -59,12 +59,32 @@ def build_status(**fields: Any) -> ConnectorStatus:
     return ConnectorStatus(**(defaults | fields))
 
 
+def build_proof(**fields: Any) -> BalanceProof:
+    """Return the proof of the default event's balance, proven at noon."""
+    defaults: dict[str, Any] = {
+        "venue": "kraken",
+        "account": "main",
+        "subaccount": "",
+        "wallet": "spot",
+        "wallet_id": "main",
+        "asset": "BTC",
+        "verdict": "PROVEN",
+        "method": "chain",
+        "reason": "",
+        "proven_through": NOON,
+        "checked_at": NOON,
+        "last_event_id": "e",
+    }
+    return BalanceProof(**(defaults | fields))
+
+
 class Make:
     """Builders for tests."""
 
     at = staticmethod(at)
     event = staticmethod(build_event)
     status = staticmethod(build_status)
+    proof = staticmethod(build_proof)
 
     @staticmethod
     def series(**labels: str) -> Series:

@@ -10,7 +10,7 @@ import pytest
 
 from balance_metrics.service import allowed_assets, run
 from balance_schemas.keys import account_key
-from balance_schemas.topics import LATEST, STATUS
+from balance_schemas.topics import LATEST, PROOFS, STATUS
 from balance_shared import telemetry
 from balance_shared.kafka import Outgoing, Producer, apply_topics
 from balance_shared.kafka.producer import outgoing
@@ -47,10 +47,10 @@ async def settings(stack):
 
 @pytest.fixture
 async def producer(settings):
-    """Give a producer of latest and status."""
+    """Give a producer of what is read."""
     async with (
         Registry(settings.schema_registry_url) as registry,
-        Producer(settings, registry, [LATEST, STATUS]) as producer,
+        Producer(settings, registry, [LATEST, PROOFS, STATUS]) as producer,
     ):
         yield producer
 
@@ -107,6 +107,21 @@ async def test_topics_are_shown_and_followed(settings, producer, start, make, sh
         "metrics", LATEST.full_name(settings.topic_prefix)
     )
     assert rejected._value.get() == 1
+
+
+@pytest.mark.integration
+async def test_verdicts_are_shown_and_followed(producer, start, make, shown):
+    """What is proven when it starts, and what becomes of it."""
+    account = uuid.uuid4().hex
+    proof, status = make.proof(account=account), make.status(account=account)
+    await producer.publish([*records(STATUS, status), *records(PROOFS, proof)])
+    parts = await start()
+    await until(lambda: not parts.missing())
+    assert 1 == shown("proof_verdict", account=account, verdict="PROVEN")
+    later = make.proof(account=account, verdict="UNPROVEN", reason="stale")
+    await producer.publish(records(PROOFS, later))
+    await until(lambda: shown("proof_verdict", account=account, verdict="UNPROVEN"))
+    assert 0 == shown("proof_verdict", account=account, verdict="PROVEN")
 
 
 @pytest.mark.integration
