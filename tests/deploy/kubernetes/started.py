@@ -132,7 +132,7 @@ def in_compose() -> Iterator[Started]:
             tuple(service["command"].split()),
             {key: str(value) for key, value in service["environment"].items()},
             {
-                one["target"]: said["configs"][one["source"]]["content"]
+                one["target"]: said["configs"][one["source"]].get("content", "")
                 for one in service.get("configs", [])
             },
             service,

@@ -6,12 +6,14 @@ import typer
 from click import Context
 from started import COMPOSE, KUBERNETES, deployments, file_of, in_compose, in_kubernetes
 
+from balance_alerting.rules_file import errors_in
 from balance_cli.main import app
 from balance_connector.service import options_of, url_of
 from balance_connector.venues import VENUES
 from balance_shared.http import serve
 from balance_shared.service import DRAIN_S_MAX
 from balance_shared.settings import (
+    AlertingSettings,
     ConnectorSettings,
     MetricsSettings,
     ProofSettings,
@@ -26,6 +28,7 @@ SETTINGS = {
     "connector": ConnectorSettings,
     "storage": StorageSettings,
     "metrics": MetricsSettings,
+    "alerting": AlertingSettings,
     "proof": ProofSettings,
     "simulate": ServiceSettings,
 }
@@ -217,3 +220,9 @@ def test_every_file_is_used():
         for source in pod_of(deployment)[1]["envFrom"]
     }
     assert generated["name"] == mapped
+
+
+def test_compose_has_rules_that_alerting_takes():
+    """The file is there, and right."""
+    rules = file_of(COMPOSE)["configs"]["rules"]["file"]
+    assert [] == errors_in(COMPOSE.parent / rules)
