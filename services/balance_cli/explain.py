@@ -201,7 +201,8 @@ def _tree(found: Explanation, steps: int) -> Tree:
     base = tree.add(f"{what} of {_time(found.base.received_at)}")
     for text in _base_lines(found):
         base.add(text)
-    later = tree.add(f"then {len(found.steps)} changes")
+    count = len(found.steps)
+    later = tree.add(f"then {count} change{'' if count == 1 else 's'}")
     hidden = len(found.steps) - len(_last(found.steps, steps))
     if hidden:
         broken = sum(bool(step.residual) for step in found.steps[:hidden])
