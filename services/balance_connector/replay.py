@@ -360,7 +360,8 @@ class Replay:
             books = self._books(frame, memory.known)
             return _Running(_Polls(self._venue, options, books), run, unjudged)
         books = self._books(frame, memory.known, memory.recent)
-        stream = _Stream(self._venue, options, books, memory.pictured)
+        pictured = {} if unjudged else memory.pictured  # what changed is not known
+        stream = _Stream(self._venue, options, books, pictured)
         return _Running(stream, run, unjudged)
 
     def _history(self, frame: RawFrame, opening: Opening, options: Any) -> _Running:

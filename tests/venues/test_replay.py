@@ -15,6 +15,7 @@ from world import POLL_S, World
 
 from balance_connector.books import Books
 from balance_connector.replay import NO_BEGINNING
+from balance_schemas.topics import EVENTS, FRAMES, LATEST
 from balance_shared.errors import BusInterrupted
 from balance_shared.testing import run_virtually
 from balance_simulator.faults import FaultError
@@ -162,6 +163,34 @@ def test_killed_process_leaves_a_torn_end(dialect, virtually, rng):
     equal, unjudged, differences = outcome(judged(world, frames=frames[:-3]))
     assert [] == differences
     assert len(told) == equal + unjudged["cut"]
+
+
+@pytest.mark.parametrize("topic", [LATEST, EVENTS, FRAMES])
+def test_process_that_dies_between_two_topics_is_no_difference(
+    dialect, virtually, rng, topic
+):
+    """One of them lacks the last records; the next process starts from what is there."""
+
+    async def scenario():
+        world = World(dialect)
+        for _ in range(3):
+            async with world.running():
+                await world.until_live()
+                await moved(world, rng, 20)
+                await world.until_right()
+            del world.bus.records[topic.name][-5:]
+            world.forget()
+            await asyncio.sleep(7200)
+            await moved(world, rng, 3)
+        async with world.running():
+            await world.until_live()
+            await moved(world, rng, 20)
+            await asyncio.sleep(2 * POLL_S)
+        return world
+
+    found = judged(virtually(scenario()))
+    assert [] == found.differences
+    assert found.equal
 
 
 @pytest.mark.parametrize("seed", range(12))

@@ -163,6 +163,10 @@ class World:
             known.append(decode(record_type, frame(1, record.body)))
         return known
 
+    def forget(self) -> None:
+        """Read the topics anew: a test has taken records away."""
+        self._read.clear()
+
     def statuses(self, feed: str | None = None) -> list[ConnectorStatus]:
         """Return what was published of a feed, of the primary one unless named."""
         feed = feed or self._settings.feeds[0]
