@@ -24,7 +24,9 @@ from balance_schemas.records import (
     Reconciliation,
 )
 
-sys.path.insert(0, str(Path(__file__).parent))  # for alert_cases
+sys.path.insert(0, str(Path(__file__).parent))  # for alert_cases, alertmanager
+
+from alertmanager import PROGRAM, REQUIRED, Alertmanager
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -223,6 +225,7 @@ class Hook:
         got: what it took, in order.
         headers: of each.
         status: what it answers; anything but 200 takes nothing.
+        refuse: a text that it answers 400 to.
     """
 
     def __init__(self) -> None:
@@ -231,13 +234,17 @@ class Hook:
         self.bodies: list[bytes] = []
         self.asked = 0
         self.status = 200
+        self.refuse: str = ""
         self.url = ""
 
     async def take(self, request: web.Request) -> web.Response:
         """Answer a POST."""
         self.asked += 1
+        body = await request.read()
+        if self.refuse and self.refuse in body.decode():
+            return web.Response(status=400, text="not liked")
         if self.status == 200:
-            self.bodies.append(await request.read())
+            self.bodies.append(body)
             self.got.append(json.loads(self.bodies[-1]))
             self.headers.append(request.headers)
         return web.Response(status=self.status, text="as you say")
@@ -247,9 +254,7 @@ class Hook:
         return [(one["rule"], one["kind"]) for one in self.got]
 
 
-@pytest.fixture
-async def hook():
-    """Give a webhook."""
+async def _serving():
     hook, app = Hook(), web.Application()
     app.add_routes([web.post("/hook", hook.take)])
     runner = web.AppRunner(app)
@@ -258,3 +263,31 @@ async def hook():
     hook.url = f"http://127.0.0.1:{runner.addresses[0][1]}/hook"
     yield hook
     await runner.cleanup()
+
+
+@pytest.fixture
+async def hook():
+    """Give a webhook."""
+    async for hook in _serving():
+        yield hook
+
+
+@pytest.fixture
+async def receiver():
+    """Give a page for what Alertmanager tells."""
+    async for hook in _serving():
+        yield hook
+
+
+@pytest.fixture
+def alertmanager(tmp_path, receiver):
+    """Give a real Alertmanager that is running."""
+    if PROGRAM is None and not REQUIRED:
+        pytest.skip(
+            "no Alertmanager: install the Debian package prometheus-alertmanager"
+        )
+    assert PROGRAM is not None, "ALERTMANAGER_REQUIRED is set, and none is installed"
+    found = Alertmanager(tmp_path, receiver.url)
+    found.start()
+    yield found
+    found.kill()

@@ -1,0 +1,148 @@
+"""Nothing to be told is lost or told twice, whatever the route does."""
+
+import asyncio
+
+import aiohttp
+import pytest
+
+from balance_alerting.courier import Courier, Couriers
+from balance_alerting.routes import routes_of
+from balance_alerting.rules_text import read_rules
+from balance_shared.clock import SystemClock
+from balance_shared.errors import NotDelivered
+from balance_shared.service import Parts
+from balance_shared.testing import ManualClock
+
+RULES = """
+routes: {hook: {type: webhook, url: "http://127.0.0.1:1/"}}
+rules: [{name: low, type: balance_below, below: 10, keep_firing_for: 0s}]
+"""
+
+
+class Way:
+    """A route that fails as often as it is told to."""
+
+    def __init__(self, failures=0, resend_s=None, together=64):
+        self.failures, self.resend_s, self.together = failures, resend_s, together
+        self.refused = ""
+        self.took = []
+
+    async def send(self, notices):
+        """Take some alerts, or fail."""
+        if self.failures:
+            self.failures -= 1
+            raise NotDelivered("away")
+        if any(self.refused and self.refused in one.alert.alert_id for one in notices):
+            raise NotDelivered("not liked", refused=True)
+        self.took += [
+            (one.alert.labels["asset"], one.kind, one.resent) for one in notices
+        ]
+
+
+@pytest.fixture
+async def couriers():
+    """Give couriers, a clock and what is not ready."""
+    parts, clock = Parts(), ManualClock()
+    found = Couriers(parts, clock)
+    yield found, clock, parts
+    await found.stop()
+
+
+def low(play, make, *assets):
+    """Return an engine with an alert for each asset."""
+    stage = play(RULES)
+    stage.tell(*(make.event(0, 5, asset=asset) for asset in assets))
+    return stage
+
+
+async def test_what_was_taken_is_noted_and_not_told_again(couriers, make, play):
+    """The note is on the alert, for the topic."""
+    found, clock, _ = couriers
+    stage, way = low(play, make, "BTC", "ETH"), Way()
+    await found.use({"hook": way})
+    for _ in range(3):
+        found.work([stage.engine.alerts])
+        await clock.advance(1)
+    assert [("BTC", "new", False), ("ETH", "new", False)] == way.took
+    stage.tell()
+    assert {"1"} == {one.attributes["told.hook"] for one in stage.topic()}
+
+
+async def test_a_route_that_is_away_is_told_how_things_are_once_it_is_back(
+    couriers, make, play
+):
+    """Not how they were: an alert that is over by then is told once."""
+    found, clock, parts = couriers
+    stage, way = low(play, make, "BTC", "ETH"), Way(failures=100)
+    await found.use({"hook": way})
+    for _ in range(5):
+        found.work([stage.engine.alerts])
+        await clock.advance(30)
+    assert {"route hook": "away"} == parts.missing()
+    stage.tell(make.event(1, 50, asset="ETH"))
+    way.failures = 0
+    for _ in range(5):
+        found.work([stage.engine.alerts])
+        await clock.advance(30)
+    kinds = dict(one[:2] for one in way.took[-2:])
+    assert ({"BTC": "new", "ETH": "resolved"}, {}) == (kinds, parts.missing())
+
+
+async def test_one_alert_that_is_refused_stops_no_other(couriers, make, play):
+    """They are tried one by one."""
+    found, clock, _ = couriers
+    stage, way = low(play, make, "BTC", "ETH", "SOL"), Way()
+    way.refused = "ETH"
+    await found.use({"hook": way})
+    for _ in range(20):
+        found.work([stage.engine.alerts])
+        await clock.advance(10)
+    assert {"BTC", "SOL"} == {one[0] for one in way.took}
+    assert ["ETH"] == [e.subject.asset for e in stage.engine.alerts.untold("hook")]
+
+
+async def test_what_lasts_is_sent_again_to_those_who_forget(couriers, make, play):
+    """As Alertmanager does, which is not told of anything new by that."""
+    found, clock, _ = couriers
+    stage, way = low(play, make, "BTC"), Way(resend_s=60)
+    await found.use({"hook": way})
+    for _ in range(130):
+        found.work([stage.engine.alerts])
+        await clock.advance(1)
+    assert [False, True, True] == [resent for _, _, resent in way.took]
+
+
+async def test_a_new_start_in_the_same_process_tells_nothing_twice(
+    couriers, make, play
+):
+    """What was taken while the engine was made anew is remembered."""
+    found, clock, _ = couriers
+    stage, way = low(play, make, "BTC"), Way()
+    await found.use({"hook": way})
+    found.work([stage.engine.alerts])
+    await clock.advance(1)
+    again = play(RULES, before=stage.topic(), past=[make.event(0, 5)])
+    for _ in range(3):
+        found.work([again.engine.alerts])
+        await clock.advance(1)
+    assert 1 == len(way.took)
+    assert [] == list(again.engine.alerts.untold("hook"))
+
+
+async def test_a_webhook_that_was_out_of_order_is_told(hook, make, play):
+    """With real HTTP and time."""
+    rules = read_rules(RULES.replace("http://127.0.0.1:1/", hook.url))
+    stage = low(play, make, "BTC")
+    hook.status = 503
+    async with aiohttp.ClientSession() as session:
+        (way,) = routes_of(rules.routes, session, SystemClock()).values()
+        courier = Courier("hook", way, Parts(), SystemClock())
+        courier.hand_over([stage.engine.alerts])
+        async with asyncio.timeout(20):
+            while hook.asked < 2:  # noqa: ASYNC110 — the webhook tells nobody
+                await asyncio.sleep(0.01)
+            hook.status = 200
+            while not courier.take_done():  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        await courier.stop()
+    assert [("low", "new")] == hook.rules()
