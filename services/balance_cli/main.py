@@ -23,6 +23,7 @@ _COMMANDS = {
     "alerting": "balance_cli.alerting",
     "alerts": "balance_cli.alerts",
     "balances": "balance_cli.balances",
+    "verify": "balance_cli.verify",
     "explain": "balance_cli.explain",
     "replay": "balance_cli.replay",
     "topics": "balance_cli.topics",

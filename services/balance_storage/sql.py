@@ -178,8 +178,8 @@ COPY (
     FROM balancebus.tellings AS t
     LEFT JOIN balancebus.balance_keys USING (balance_id)
     LEFT JOIN balancebus.consumer_offsets USING (place_id)
-    WHERE t.account_id = %s AND t.number > %s AND t.number <= %s
-    ORDER BY t.number
+    WHERE t.account_id = %s AND t.number > %s
+    ORDER BY t.number LIMIT %s
 ) TO STDOUT
 """  # noqa: S608 — column names are our own
 
@@ -187,5 +187,76 @@ READ_MOVEMENTS = f"""
 COPY (
     SELECT number, {", ".join(MOVEMENT_COLUMNS)} FROM balancebus.movement_lines
     WHERE account_id = %s AND number > %s AND number <= %s ORDER BY number, line
+) TO STDOUT
+"""  # noqa: S608 — column names are our own
+
+VERIFIED = """
+BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY
+"""
+"""All that is verified is of one moment."""
+
+ALL_POSITIONS = """
+SELECT topic, topic_partition, next_offset FROM balancebus.consumer_offsets
+"""
+
+ALL_ENDS = """
+SELECT account_id, venue, account, number, chain FROM balancebus.accounts
+ORDER BY venue, account
+"""
+
+STARTS = "SELECT account_id, number, chain FROM balancebus.chain_starts"
+
+HORIZON = """
+SELECT to_timestamp(min(substring(c.relname from '\\d{4}_\\d{2}$')), 'YYYY_MM')
+FROM pg_inherits JOIN pg_class c ON c.oid = inhrelid
+WHERE inhparent = 'balancebus.tellings'::regclass
+    AND EXISTS (SELECT FROM balancebus.chain_starts)
+"""
+"""The first month that retention has left whole; null: it has dropped nothing."""
+
+STRAY_LINES = """
+SELECT a.venue, a.account, m.number, m.line, m.movement_id
+FROM balancebus.movement_lines m JOIN balancebus.accounts a USING (account_id)
+WHERE NOT EXISTS (SELECT FROM balancebus.tellings t
+    WHERE t.account_id = m.account_id AND t.number = m.number)
+"""
+
+WRONG_KEYS = """
+SELECT venue, account, balance_key FROM balancebus.balance_keys
+WHERE balance_key <> (SELECT format('%s|%s|%s|%s/%s|%s', VARIADIC array_agg(
+    replace(replace(replace(part, '%', '%25'), '|', '%7C'), '/', '%2F') ORDER BY at))
+    FROM unnest(ARRAY[venue, account, subaccount, wallet, wallet_id, asset])
+        WITH ORDINALITY AS parts (part, at))
+"""
+
+WRONG_HEADS = """
+SELECT k.venue, k.account, k.balance_key, h.balance, t.balance
+FROM balancebus.balance_keys k
+LEFT JOIN balancebus.held h USING (balance_id)
+LEFT JOIN LATERAL (
+    SELECT * FROM balancebus.tellings one
+    WHERE one.balance_id = k.balance_id AND one.effective_at IS NOT NULL
+        AND one.kind <> 'backfill'
+    ORDER BY one.effective_at DESC, one.number DESC LIMIT 1
+) AS t ON true
+WHERE (h.nature, h.venue_asset, h.kind, h.balance, h.available, h.venue_time,
+        h.received_at, h.epoch, h.event_id, h.place_id, h.topic_offset, h.effective_at)
+    IS DISTINCT FROM
+    (t.nature, t.venue_asset, t.kind, t.balance, t.available, t.venue_time,
+        t.received_at, t.epoch, t.event_id, t.place_id, t.topic_offset, t.effective_at)
+"""
+
+HELD = """
+SELECT balance_key, venue, account, event_id, epoch, balance, received_at
+FROM balancebus.balances
+"""
+
+KNOWN_RECORDS = f"""
+COPY (
+    SELECT i.digest, i.live_epoch, o.topic, o.topic_partition, {", ".join(COLUMNS)}
+    FROM balancebus.event_ids AS i
+    JOIN balancebus.tellings AS t USING (account_id, number)
+    LEFT JOIN balancebus.consumer_offsets AS o USING (place_id)
+    WHERE i.digest = ANY(string_to_array(%s, ',')::uuid[])
 ) TO STDOUT
 """  # noqa: S608 — column names are our own

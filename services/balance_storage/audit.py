@@ -1,0 +1,287 @@
+"""Reading PostgreSQL and Kafka for `balance_storage.verify`, which decides.
+
+PostgreSQL is read in one snapshot, taken first: what Kafka says later can only be more.
+"""
+
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from itertools import groupby
+from typing import Any, LiteralString
+
+import psycopg
+
+from balance_schemas.decimals import plain
+from balance_schemas.records import BalanceEvent
+from balance_schemas.topics import EVENTS, LATEST, Topic
+from balance_shared.errors import RecordInvalid, SettingsError
+from balance_shared.kafka import Consumer, Incoming
+from balance_shared.registry import Registry
+from balance_shared.settings import StorageSettings
+from balance_storage import rows, sql
+from balance_storage.chain import End
+from balance_storage.database import Cursor, Place, checked_dsn
+from balance_storage.rows import NULL, Placed
+from balance_storage.verify import (
+    ChainCheck,
+    Kind,
+    Known,
+    OnLatest,
+    Report,
+    Stored,
+    judge,
+    judge_latest,
+)
+
+ROWS_AT_ONCE = 10_000
+"""How many rows of a chain are read at once."""
+
+REGISTRY_PATIENCE_S = 10.0
+"""How long a schema is asked for, in seconds."""
+
+Progress = Callable[[str, int, int], None]
+"""Told what is walked, how far, and of how many."""
+
+_ABSENT = (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName)
+
+
+async def audit(settings: StorageSettings, progress: Progress) -> Report:
+    """Compare PostgreSQL with itself and with Kafka.
+
+    Args:
+        settings: where both are; the role balancebus_reader suffices.
+        progress: called now and then.
+
+    Raises:
+        SettingsError: the database has no such tables, or we may not read them.
+        psycopg.OperationalError: the database cannot be reached.
+        BusInterrupted: Kafka does not answer.
+    """
+    report = Report()
+    async with (
+        _snapshot(settings) as cursor,
+        Registry(settings.schema_registry_url, REGISTRY_PATIENCE_S) as registry,
+    ):
+        positions = await _positions(cursor)
+        await _walk_chains(cursor, report, progress)
+        await _compare_tables(cursor, report)
+        latest = await _latest(settings, registry, progress)
+        await _walk_topic(settings, registry, cursor, positions, report, progress)
+        await cursor.execute(sql.HELD)
+        held = {row[0]: OnLatest(*row[1:]) async for row in cursor}
+        judge_latest(latest, held, datetime.now(UTC), report)
+    return report
+
+
+@asynccontextmanager
+async def _snapshot(settings: StorageSettings) -> AsyncIterator[Cursor]:
+    dsn = checked_dsn(settings.postgres_dsn.get_secret_value())
+    async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as database:
+        await database.execute(sql.READER)
+        await database.execute(sql.VERIFIED)
+        try:
+            yield database.cursor()
+        except _ABSENT as error:
+            raise SettingsError(
+                "BALANCEBUS_POSTGRES_DSN: this database has no tables of this "
+                "version: run `balancebus storage migrate`"
+            ) from error
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise SettingsError(
+                f"BALANCEBUS_POSTGRES_DSN: {error.diag.message_primary}: "
+                "GRANT balancebus_reader to this user"
+            ) from error
+
+
+async def _positions(cursor: Cursor) -> dict[Place, int]:
+    await cursor.execute(sql.ALL_POSITIONS)
+    return {(topic, at): offset async for topic, at, offset in cursor}
+
+
+async def _walk_chains(cursor: Cursor, report: Report, progress: Progress) -> None:
+    await cursor.execute(sql.STARTS)
+    starts: dict[int, dict[int, bytes]] = {}
+    async for account_id, number, link in cursor:
+        starts.setdefault(account_id, {})[number] = link.bytes
+    await cursor.execute(sql.ALL_ENDS)
+    accounts = await cursor.fetchall()
+    total, done = sum(row[3] for row in accounts), 0
+    for account_id, venue, account, number, link in accounts:
+        end, name = End(number, link.bytes), f"{venue}|{account}"
+        report.of(name)
+        check = ChainCheck(name, starts.get(account_id, {}), end, report)
+        at = 0
+        while some := await _stored(cursor, account_id, at):
+            check.take(some)
+            at = some[-1].number
+            progress("rows", done + at, total)
+        check.finish()
+        done += number
+
+
+async def _stored(cursor: Cursor, account_id: int, after: int) -> list[Stored]:
+    """Return the next rows of an account with their ledger lines."""
+    found = [
+        line.split("\t", 2)
+        for line in await _copied(
+            cursor, sql.READ_LINES, (account_id, after, ROWS_AT_ONCE)
+        )
+    ]
+    if not found:
+        return []
+    last = int(found[-1][0])
+    lines = await _copied(cursor, sql.READ_MOVEMENTS, (account_id, after, last))
+    pairs = (line.split("\t", 1) for line in lines)
+    movements = {
+        number: [rest for _, rest in some]
+        for number, some in groupby(pairs, key=lambda pair: pair[0])
+    }
+    return [
+        Stored(int(at), _bytes(link), line, movements.get(at, ()))
+        for at, link, line in found
+    ]
+
+
+async def _copied(
+    cursor: Cursor, query: LiteralString, values: tuple[Any, ...]
+) -> list[str]:
+    async with cursor.copy(query, values) as copy:
+        blocks = [bytes(block) async for block in copy]
+    return b"".join(blocks).decode().split("\n")[:-1]
+
+
+def _bytes(link: str) -> bytes:
+    return bytes.fromhex(link.replace("-", ""))
+
+
+async def _compare_tables(cursor: Cursor, report: Report) -> None:
+    await cursor.execute(sql.STRAY_LINES)
+    async for venue, account, number, line, movement_id in cursor:
+        where = f"ledger line {line} of row {number}: {movement_id}"
+        report.add(Kind.ADDED, f"{venue}|{account}", where)
+    await cursor.execute(sql.WRONG_KEYS)
+    async for venue, account, key in cursor:
+        report.add(Kind.CHANGED, f"{venue}|{account}", f"the parts of key {key}")
+    await cursor.execute(sql.WRONG_HEADS)
+    async for venue, account, key, held, told in cursor:
+        where = f"{key}: {_shown(held)} is held, {_shown(told)} was told last"
+        report.add(Kind.HEAD, f"{venue}|{account}", where)
+
+
+def _shown(amount: Any) -> str:
+    return "nothing" if amount is None else plain(amount)
+
+
+async def _latest(
+    settings: StorageSettings, registry: Registry, progress: Progress
+) -> dict[str, OnLatest]:
+    """Return the record of the greatest epoch of each key on the latest topic."""
+    found: dict[str, OnLatest] = {}
+    async for consumer, records in _whole(settings, registry, LATEST, {}, progress):
+        for incoming in records:
+            try:
+                event = await consumer.decode(BalanceEvent, incoming)
+            except RecordInvalid:
+                continue  # a tombstone, or what its writer has to answer for
+            known = found.get(event.key)
+            if known is None or event.epoch >= known.epoch:
+                found[event.key] = OnLatest.of(event)
+    return found
+
+
+async def _walk_topic(
+    settings: StorageSettings,
+    registry: Registry,
+    cursor: Cursor,
+    positions: dict[Place, int],
+    report: Report,
+    progress: Progress,
+) -> None:
+    await cursor.execute(sql.HORIZON)
+    found = await cursor.fetchone()
+    horizon = found[0] if found else None
+    name, ends = EVENTS.full_name(settings.topic_prefix), dict[Place, int]()
+    async for consumer, records in _whole(settings, registry, EVENTS, ends, progress):
+        told = [row async for row in _readable(consumer, records, positions, report)]
+        known = await _known(cursor, told)
+        for row in told:
+            judge(row, known.get(row.digest), horizon, report)
+    for (topic, partition), stored in positions.items():
+        end = ends.get((topic, partition), 0)
+        if topic == name and end < stored:
+            where = f"{topic}[{partition}] ends at {end}, but {stored} is stored"
+            report.add(Kind.OTHER, "", where)
+
+
+async def _readable(
+    consumer: Consumer,
+    records: Iterable[Incoming],
+    positions: dict[Place, int],
+    report: Report,
+) -> AsyncIterator[rows.Row]:
+    """Yield the rows of records that are due to be stored; count the others."""
+    for record in records:
+        owner = rows.dead_letter(record, "", datetime.now(UTC))
+        tally = report.of(f"{owner.venue}|{owner.account}")
+        place = record.topic, record.partition
+        if record.offset >= positions.get(place, 0):
+            tally.lag += 1
+            continue
+        try:
+            event = await consumer.decode(BalanceEvent, record)
+            yield rows.row_of(Placed(event, *place, record.offset))
+        except RecordInvalid:
+            tally.on_topic += 1
+            tally.unreadable += 1
+
+
+async def _known(cursor: Cursor, told: list[rows.Row]) -> dict[str, Known]:
+    """Return digest of the id → what is stored of it."""
+    if not told:
+        return {}
+    digests = ",".join(sorted({row.digest for row in told}))
+    known = {}
+    for text in await _copied(cursor, sql.KNOWN_RECORDS, (digests,)):
+        digest, epoch, topic, partition, line = text.split("\t", 4)
+        place = topic, int(partition), int(line.partition("\t")[0])
+        live_epoch = None if epoch == NULL else int(epoch)
+        known[digest.replace("-", "")] = Known(live_epoch, place, line)
+    return known
+
+
+async def _whole(
+    settings: StorageSettings,
+    registry: Registry,
+    topic: Topic,
+    ends: dict[Place, int],
+    progress: Progress,
+) -> AsyncIterator[tuple[Consumer, list[Incoming]]]:
+    """Yield the records of a topic from its start to where it ends now.
+
+    Args:
+        settings: where Kafka is.
+        registry: where the schemas come from.
+        topic: to read.
+        ends: gets the end of each partition.
+        progress: called with each batch.
+    """
+    left: set[Place] | None = None
+    done = 0
+    async with Consumer(settings, registry, [topic]) as consumer:
+        async for batch in consumer.batches():
+            if left is None:
+                ends.update(await consumer.end())
+                left = {place for place, end in ends.items() if end > 0}
+            records = [one for some in batch.values() for one in some]
+            done += len(records)
+            progress(topic.name, done, max(done, sum(ends.values())))
+            yield consumer, records
+            for place, some in batch.items():
+                if some[-1].offset + 1 >= ends.get(place, 0):
+                    left.discard(place)
+            if not records:
+                left -= {
+                    place for place, lag in (await consumer.lag()).items() if not lag
+                }
+            if not left:
+                return

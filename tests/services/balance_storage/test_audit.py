@@ -1,0 +1,179 @@
+"""Verifying real books: clean ones agree, and whatever is done to them is named."""
+
+import time
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import psycopg
+import pytest
+
+from balance_schemas.keys import account_key
+from balance_schemas.records import Movement
+from balance_schemas.topics import EVENTS, LATEST
+from balance_shared.errors import SettingsError
+from balance_shared.kafka import Producer
+from balance_shared.kafka.producer import outgoing
+from balance_shared.registry import Registry
+from balance_storage.audit import audit
+from balance_storage.verify import Kind, Tally
+
+pytestmark = pytest.mark.integration
+
+AN_HOUR_AGO = datetime.now(UTC) - timedelta(hours=1)
+
+
+def quiet(*_):
+    """Show no progress."""
+
+
+async def publish(settings, topic, events):
+    """Write events to a topic as a connector would."""
+    now = int(time.time() * 1000)
+    async with (
+        Registry(settings.schema_registry_url) as registry,
+        Producer(settings, registry, [topic]) as producer,
+    ):
+        for event in events:
+            owner = account_key(event.venue, event.account)
+            await producer.publish([outgoing(topic, owner, event, now)])
+
+
+def history(make_event):
+    """Return live events, a backfill told live later, a greater epoch and an echo."""
+    line = Movement(movement_id="L1", amount=Decimal("0.5"), fee=Decimal("0.1"))
+
+    def told(name, asset="BTC", **fields):
+        return make_event(event_id=name, asset=asset, received_at=AN_HOUR_AGO, **fields)
+
+    return [
+        told("a", kind="snapshot"),
+        told("b", movements=(line,), balance=Decimal(2)),
+        told("c", kind="backfill", balance=Decimal("2.5")),
+        told("c", balance=Decimal("2.5"), sequence=7),
+        told("d", asset="ETH", balance=Decimal("-1.000000000000000001")),
+        told("b", movements=(line,), balance=Decimal(2)),
+        told("d", asset="ETH", epoch=2, balance=Decimal(3)),
+        told("e", account="other", balance=Decimal(9)),
+    ]
+
+
+@pytest.fixture
+async def books(bus, make_event):
+    """Give stored books that agree with their topics, a dead letter among them."""
+    events = history(make_event)
+    await bus.publish(events)
+    await bus.publish_poison("kraken|main", b"\xff")
+    await publish(bus.settings, LATEST, [events[3], events[6], events[7]])
+    async with bus.instance():
+        await bus.until_taken(9)
+    return bus
+
+
+async def found(bus):
+    """Return the kinds and places of what is found."""
+    report = await audit(bus.settings, quiet)
+    return [(one.kind, one.where.split(":")[0]) for one in report.findings]
+
+
+async def test_clean_books_agree(books):
+    """Retellings, echoes, dead letters and several accounts are no disagreement."""
+    report = await audit(books.settings, quiet)
+    assert [] == report.findings
+    main = Tally(rows=6, on_topic=8, repeated=3, unreadable=1, balances=2)
+    other = Tally(rows=1, on_topic=1, balances=1)
+    assert {"kraken|main": main, "kraken|other": other} == report.tallies
+
+
+async def test_records_that_are_not_stored_yet_are_lag(books, make_event):
+    """Storage that stands still is behind, and not wrong."""
+    late = make_event(event_id="z", received_at=AN_HOUR_AGO, balance=Decimal(77))
+    await publish(books.settings, EVENTS, [late])
+    await publish(books.settings, LATEST, [late])
+    report = await audit(books.settings, quiet)
+    assert [] == report.findings
+    assert 1 == report.of("kraken|main").lag
+
+
+DAMAGES = [
+    (
+        (
+            "UPDATE balancebus.tellings SET balance = balance + 0.000000000000000001"
+            " WHERE event_id = 'a'"
+        ),
+        {(Kind.CHANGED, "row 1"), (Kind.OTHER, "a of kraken|main||spot/main|BTC, {}")},
+    ),
+    (
+        "UPDATE balancebus.movement_lines SET fee = 0.2",
+        {(Kind.CHANGED, "row 2")},
+    ),
+    ("DELETE FROM balancebus.movement_lines", {(Kind.CHANGED, "row 2")}),
+    (
+        "DELETE FROM balancebus.tellings WHERE event_id = 'a'",
+        {
+            (Kind.MISSING, "row 1"),
+            (Kind.NOT_STORED, "a of kraken|main||spot/main|BTC, {}"),
+        },
+    ),
+    (
+        (
+            "INSERT INTO balancebus.tellings SELECT (jsonb_populate_record(t,"
+            ' \'{"number": 7, "event_id": "x", "effective_at": null}\')).* FROM balancebus.tellings t'
+            " WHERE event_id = 'a'"
+        ),
+        {(Kind.ADDED, "row 7")},
+    ),
+    (
+        (
+            "UPDATE balancebus.tellings SET number = 101 - number, received_at = received_at"
+            " WHERE account_id = 1 AND number IN (1, 2);"
+            "UPDATE balancebus.tellings SET number = number - 98"
+            " WHERE account_id = 1 AND number IN (99, 100)"
+        ),
+        None,
+    ),
+    (
+        "UPDATE balancebus.held SET balance = 4 WHERE event_id = 'd'",
+        {
+            (Kind.HEAD, "kraken|main||spot/main|ETH"),
+            (Kind.LATEST, "kraken|main||spot/main|ETH"),
+        },
+    ),
+    (
+        (
+            "UPDATE balancebus.balance_keys SET asset = 'XBT' WHERE asset = 'BTC'"
+            " AND account = 'main'"
+        ),
+        {(Kind.CHANGED, "the parts of key kraken|main||spot/main|BTC")},
+    ),
+]
+
+
+@pytest.mark.parametrize(("damage", "expected"), DAMAGES)
+async def test_damage_is_found_and_named(books, damage, expected):
+    """A digit, a row, a ledger line, an order, a balance: nothing is changed unseen."""
+    with psycopg.connect(books.settings.postgres_dsn.get_secret_value()) as connection:
+        connection.execute(damage)
+    told = await found(books)
+    if expected is None:
+        assert {Kind.CHANGED} <= {kind for kind, _ in told}
+        return
+    wanted = {where.format("") for _, where in expected}
+    assert {kind for kind, _ in expected} == {kind for kind, _ in told}
+    assert all(any(place.startswith(where) for where in wanted) for _, place in told)
+
+
+async def test_topic_that_is_shorter_than_what_is_stored_is_found(books):
+    """A topic made anew tells other records under the same offsets."""
+    with psycopg.connect(books.settings.postgres_dsn.get_secret_value()) as connection:
+        connection.execute(
+            "UPDATE balancebus.consumer_offsets SET next_offset = 1000"
+            " WHERE next_offset > 0 AND topic LIKE '%%events%%'"
+        )
+    kinds = {kind for kind, _ in await found(books)}
+    assert {Kind.OTHER} == kinds
+
+
+async def test_database_without_tables_is_refused(bus):
+    """One clear line says what to do."""
+    with pytest.raises(SettingsError, match="balancebus storage migrate"):
+        await audit(bus.settings, quiet)
