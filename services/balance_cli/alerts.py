@@ -1,13 +1,37 @@
 """The commands ``balancebus alerts check|schema|backtest``."""
 
+import asyncio
+import csv
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
+import msgspec
 import typer
+from rich.console import Console
+from rich.table import Table
 
+from balance_alerting.backtest import Outcome, play_topics
+from balance_alerting.memory import spoken
 from balance_alerting.rules_file import errors_in, read_file
 from balance_alerting.schema import schema_text
-from balance_shared.errors import ExitCode
+from balance_cli.balances import Format
+from balance_cli.times import time_of
+from balance_schemas.decimals import plain
+from balance_shared.errors import (
+    BusInterrupted,
+    ExitCode,
+    RecordInvalid,
+    SettingsError,
+)
+from balance_shared.service import refuse
+from balance_shared.settings import ServiceSettings, load
+
+_WIDTH_MAX = 10_000
+"""Widest table, in characters."""
 
 app = typer.Typer(
     add_completion=False, help="The rules of alerting.", no_args_is_help=True
@@ -38,3 +62,91 @@ def check(
 def schema() -> None:
     """Print the JSON Schema of the rules file, for editors."""
     typer.echo(schema_text(), nl=False)
+
+
+@app.command()
+def backtest(
+    rules: Annotated[Path, typer.Option(help="A file of rules.")],
+    start: Annotated[str, typer.Option("--from", help="ISO 8601, UTC.")],
+    end: Annotated[
+        str | None, typer.Option("--to", help="ISO 8601, UTC. [now]")
+    ] = None,
+    form: Annotated[
+        Format, typer.Option("--format", help="CSV and JSON have every field.")
+    ] = Format.TABLE,
+) -> None:
+    """Show what rules would have done to the bus's events, beside what fired.
+
+    Goes back as far as the events topic does. Feeds and proofs are not played: nothing
+    is held, and their rules are silent.
+    """
+    errors = errors_in(rules)
+    if errors:
+        raise typer.Exit(refuse(SettingsError("\n".join(errors))))
+    now = datetime.now(UTC)
+    try:
+        settings = load(ServiceSettings)
+        times = time_of("--from", start) or now, time_of("--to", end) or now
+        if times[0] >= times[1]:
+            raise SettingsError("--from: has to be before --to")
+        ruleset = read_file(rules).rules
+        found, first = asyncio.run(play_topics(settings, ruleset, *times))
+    except SettingsError as error:
+        raise typer.Exit(refuse(error)) from None
+    except (BusInterrupted, RecordInvalid) as error:
+        typer.echo(f"balancebus: {error}", err=True)
+        raise typer.Exit(ExitCode.BUG) from None
+    if first is None:
+        typer.echo("balancebus: the events topic has nothing of that time", err=True)
+    elif first > times[0]:
+        since = f"{first:%Y-%m-%d %H:%M:%S}"
+        typer.echo(f"balancebus: the events topic begins at {since} UTC", err=True)
+    _WRITERS[form](found)
+
+
+def _row(one: Outcome) -> dict[str, Any]:
+    """Return the fields as texts; None and numbers stay."""
+    return {
+        **asdict(one),
+        "started_at": one.started_at.isoformat(),
+        "resolved_at": one.resolved_at.isoformat() if one.resolved_at else None,
+        "worst": None if one.worst is None else plain(one.worst),
+    }
+
+
+def _write_table(found: Sequence[Outcome]) -> None:
+    table = Table("began (UTC)", "lasted", "rule", "severity", "of", "farthest")
+    table.add_column("really")
+    for one in found:
+        ended = one.resolved_at
+        table.add_row(
+            f"{one.started_at:%Y-%m-%d %H:%M:%S}",
+            spoken(ended - one.started_at) if ended else "to the end",
+            one.rule if one.count == 1 else f"{one.rule} ({one.count} times)",
+            one.severity,
+            one.alert_id.partition("|")[2],
+            "" if one.worst is None else plain(one.worst),
+            one.compared,
+        )
+    wide = Console(width=_WIDTH_MAX, highlight=False, markup=False)
+    wide.width = wide.measure(table).maximum  # a figure that is cut is a wrong one
+    wide.print(table, soft_wrap=True)
+
+
+def _write_csv(found: Sequence[Outcome]) -> None:
+    names = [field.name for field in fields(Outcome)]
+    writer = csv.DictWriter(sys.stdout, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(_row(one) for one in found)
+
+
+def _write_json(found: Sequence[Outcome]) -> None:
+    rows = msgspec.json.encode([_row(one) for one in found])
+    typer.echo(msgspec.json.format(rows).decode())
+
+
+_WRITERS = {
+    Format.TABLE: _write_table,
+    Format.CSV: _write_csv,
+    Format.JSON: _write_json,
+}
