@@ -6,7 +6,7 @@ Its books can be asked for in three places: at the venues, on the bus, in Postgr
 import asyncio
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -141,9 +141,11 @@ class Firm:
         for desk in self.desks.values():
             desk.venue.quiet()
         until(self.ready, "all services ready", READY_S)
-        with suppress(AssertionError):
+        try:
             until(lambda: not self.wrong(), "right books", READY_S)
-        assert [] == self.wrong()
+        except AssertionError:
+            assert [] == self.wrong()
+            raise
 
     def wrong(self) -> list[Difference]:
         """Return where PostgreSQL holds something else than the venues."""
@@ -155,11 +157,18 @@ class Firm:
         assert [] == differences("latest", self.truth(), latest)
         assert [] == self.wrong()
         # Late facts may still come from a venue's history.
-        with suppress(AssertionError):
-            until(lambda: self._told_ids() == set(self._kept_ids()), "all ids", READY_S)
-        told, kept = self._told_ids(), self._kept_ids()
+        try:
+            until(lambda: not any(self._unlike()), "the same ids", READY_S)
+        except AssertionError:
+            assert (set(), set()) == self._unlike()
+            raise
+        kept = self._kept_ids()
         assert len(kept) == len(set(kept))
-        assert (set(), set()) == (told - set(kept), set(kept) - told)
+
+    def _unlike(self) -> tuple[set[str], set[str]]:
+        """Return the ids that only the bus has, and those that only PostgreSQL has."""
+        told, kept = self._told_ids(), set(self._kept_ids())
+        return told - kept, kept - told
 
     def _told_ids(self) -> set[str]:
         return {event.event_id for event in self.told(EVENTS)}
