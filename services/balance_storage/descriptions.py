@@ -47,6 +47,28 @@ _HOLDS = {
     "event_id": "Event id of the record that holds now; a row of events.",
 }
 
+_PROVEN = {
+    "verdict": "PROVEN, UNPROVEN or VIOLATED; null if there is no proof.",
+    "proven_through": "Up to when it is proven; null if it never was.",
+}
+
+
+def _parts(record: str) -> dict[str, str]:
+    """Return the words of a record's own fields."""
+    return {
+        field["name"]: field["doc"] for field in _definition(record, None)["fields"]
+    }
+
+
+def _definition(record: str, part: str | None) -> dict[str, Any]:
+    definition: dict[str, Any] = json.loads(schema_text(record))
+    if part is None:
+        return definition
+    fields = {field["name"]: field["type"] for field in definition["fields"]}
+    items: dict[str, Any] = fields[part]["items"]
+    return items
+
+
 _SOURCES: dict[str, tuple[str, str | None, str, dict[str, str]]] = {
     "accounts": (
         "BalanceEvent",
@@ -142,6 +164,70 @@ _SOURCES: dict[str, tuple[str, str | None, str, dict[str, str]]] = {
         {**_PLACE, **_BALANCE_KEY, **_EFFECTIVE, **_HOLDS},
     ),
     "status": ("ConnectorStatus", None, "The last known state of each feed.", {}),
+    "status_changes": (
+        "ConnectorStatus",
+        None,
+        "Every state that a feed was in, and since when.",
+        {},
+    ),
+    "current_balances": (
+        "BalanceEvent",
+        None,
+        "The current balances, zeros among them, and what is proven of each.",
+        {**_BALANCE_KEY, **_EFFECTIVE, **_HOLDS, **_PROVEN},
+    ),
+    "holdings": (
+        "BalanceEvent",
+        None,
+        "What is held of each asset over all venues and accounts, exact.",
+        {
+            "net": "Assets less liabilities; claims and unknown are in no sum.",
+            "assets": "Sum of the balances of nature asset.",
+            "liabilities": "Sum of those of nature liability: what is owed.",
+            "claims": "Sum of those of nature claim: what is not received yet.",
+            "unknown": "Sum of all others: wallets that we do not know.",
+            "venues": "Where there is a balance of it, zeros among them.",
+        },
+    ),
+    "movements_by_day": (
+        "BalanceEvent",
+        "movements",
+        "The ledger lines of each day, wallet, asset and type, added up.",
+        {
+            **_parts("BalanceEvent"),
+            "day": "Day in UTC: of occurred_at, or of arrival where there is none.",
+            "lines": "How many lines.",
+            "amount": "Sum of the gross amounts; null if no line has one.",
+            "fee": "Sum of the fees; null if no line has one.",
+            "change": "Sum of the net changes; null if no line has one.",
+        },
+    ),
+    "account_quality": (
+        "ConnectorStatus",
+        None,
+        "How far the figures of each account can be trusted: a row a feed.",
+        {
+            "reconciled_at": "When it was last compared with the venue's answer.",
+            "reconciliation": "Its verdict: consistent, inconsistent, inconclusive.",
+            "open_differences": "Differences of the last comparison that concluded.",
+            "worst_verdict": "VIOLATED if a balance is, else UNPROVEN if a balance is "
+            "not proven or none is known, else PROVEN.",
+            "balances": "How many balances the account has.",
+            "proven": "How many of them are PROVEN.",
+            "violated": "How many of them are VIOLATED.",
+        },
+    ),
+    "proven_watermark": (
+        "BalanceProof",
+        None,
+        "Up to when all balances of the firm are proven, and what holds that back.",
+        {
+            **_BALANCE_KEY,
+            "proven_through": "The least of all balances; null if any balance or "
+            "account has none, or if one is VIOLATED.",
+            "reason": "Why the balance that holds it back is where it is.",
+        },
+    ),
     "reconciliations": ("Reconciliation", None, "", {}),
     "reconciliation_differences": (
         "Reconciliation",
@@ -190,12 +276,3 @@ def of_columns(table: str) -> dict[str, str]:
     record, part, _, own = _SOURCES[table]
     fields = _definition(record, part)["fields"]
     return {field["name"]: field["doc"] for field in fields} | own
-
-
-def _definition(record: str, part: str | None) -> dict[str, Any]:
-    definition: dict[str, Any] = json.loads(schema_text(record))
-    if part is None:
-        return definition
-    fields = {field["name"]: field["type"] for field in definition["fields"]}
-    items: dict[str, Any] = fields[part]["items"]
-    return items

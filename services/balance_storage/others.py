@@ -17,6 +17,7 @@ from balance_schemas.decimals import plain
 from balance_schemas.records import (
     Alert,
     BalanceProof,
+    ConnectorStatus,
     RawFrame,
     Reconciliation,
     Record,
@@ -72,6 +73,13 @@ TABLES: Mapping[Topic, Table] = {
 }
 """Topic → table."""
 
+_CHANGES = Table(
+    "status_changes",
+    ("venue", "account", "feed", "epoch", "since", "state"),
+    replaces=False,
+)
+_OF_CHANGES = (*_CHANGES.identity, "reason", "instance", "version")
+
 _DIFFERENCES = Table(
     "reconciliation_differences",
     ("venue", "account", "requested_at", "line"),
@@ -109,6 +117,8 @@ def _rows(
         values |= dict(zip(names, place, strict=True))
     differences = values.pop("differences", ())
     yield TABLES[topic], values
+    if isinstance(record, ConnectorStatus):
+        yield _CHANGES, {name: values[name] for name in _OF_CHANGES}
     if isinstance(record, Reconciliation):
         for line, difference in enumerate(differences):
             yield (

@@ -17,7 +17,7 @@ from balance_storage.schema import Migrated, migrate
 
 pytestmark = pytest.mark.integration
 
-HEAD = "0003"
+HEAD = "0004"
 PLACE = ("t", 0)
 
 
