@@ -245,14 +245,13 @@ async def _partition(
 ) -> None:
     """Replay the accounts of one partition."""
     judgements: dict[str, Judgement] = {}
+    first: datetime | None = None
 
     def judgement_of(key: str) -> Judgement:
         if key not in judgements:
             venue, account = key.split("|")[:2]
-            row = VENUES[venue]
-            judgements[key] = Judgement(
-                Replay(row, Account(venue, account)), asked.since, asked.until
-            )
+            replay = Replay(VENUES[venue], Account(venue, account))
+            judgements[key] = Judgement(replay, asked.since, asked.until, first)
         return judgements[key]
 
     tellings = _tellings(partition, asked, events, outcome.unreadable)
@@ -264,6 +263,7 @@ async def _partition(
         except RecordInvalid as error:
             outcome.unreadable.append(str(error))
             continue
+        first = first or frame.received_at
         judgement = judgement_of(frame.key)
         while judgement.needs(frame):
             telling = await anext(tellings, None)

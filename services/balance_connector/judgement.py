@@ -111,6 +111,8 @@ class Judgement:
         replay: of the account.
         since: events that arrived earlier are not counted; None: all are.
         until: the same of those that arrived then or later.
+        first: arrival of the first frame at hand, of whatever account; events that are
+            told before it wait for no frame. None: that of the first frame given.
 
     Attributes:
         equal: how many events are the same, byte for byte.
@@ -124,11 +126,12 @@ class Judgement:
         replay: Replay,
         since: datetime | None = None,
         until: datetime | None = None,
+        first: datetime | None = None,
     ) -> None:
         self._replay = replay
         self._since, self._until = since, until
         self._epochs: dict[tuple[str, int], _Epoch] = {}
-        self._first: datetime | None = None
+        self._first = first
         self._made_at: datetime | None = None
         self._told_at: datetime | None = None
         self._parts: list[tuple[RawFrame, Place]] = []

@@ -204,3 +204,10 @@ def test_parts_are_joined():
     judgement.frame(frame(0, 0, 2), (0, 0))
     judgement.frame(frame(0, 1, 2), (0, 1))
     assert ([b"xx"], 1) == (replay.payloads, judgement.frames)
+
+
+def test_events_before_any_frame_do_not_wait():
+    """Frames of other accounts say from when on there are frames."""
+    judgement = Judgement(Scripted(), first=START)
+    judgement.told(telling(event(-100)))
+    assert {"no_frame": 1} == judgement.unjudged
