@@ -107,8 +107,9 @@ def _for_ever(parts: Parts) -> AsyncRetrying:
     def note(state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
         part = "database" if isinstance(error, FAULTS) else "kafka"
-        parts.not_ready(part, f"{type(error).__name__}: {error}".strip())
-        log.warning("interrupted", part=part, error=repr(error))
+        why = " ".join(f"{type(error).__name__}: {error}".split())
+        parts.not_ready(part, why)
+        log.warning("interrupted", part=part, error=why)
 
     return AsyncRetrying(
         wait=wait_random_exponential(multiplier=0.2, max=BACK_OFF_S_MAX),
@@ -128,7 +129,6 @@ async def _session(
     """Connect to everything and store until something fails."""
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(Database.connect(dsn))
-        parts.ready("database")
         registry = await stack.enter_async_context(
             Registry(settings.schema_registry_url, REGISTRY_PATIENCE_S)
         )
@@ -165,7 +165,7 @@ class Storage:
         settings: which topics, and how long rows are kept.
         database: connected.
         producer: for dead letters.
-        parts: told whether Kafka answers.
+        parts: told whether Kafka answers, and that the database takes what is due.
     """
 
     def __init__(
@@ -186,6 +186,7 @@ class Storage:
         self._producer = producer
         self._parts = parts
         self._positions: dict[Place, int] = {}
+        self._assigned = False
 
     async def assigned(self, places: list[Place]) -> Mapping[Place, int]:
         """Return where newly assigned partitions go on; called by the consumer.
@@ -193,8 +194,10 @@ class Storage:
         If the database fails here, no position is known, and `run` asks again before
         it stores anything.
         """
+        self._assigned = False
         self._positions.clear()
         self._positions.update(await self._database.positions(places))
+        self._assigned = True
         return dict(self._positions)
 
     async def run(self, consumer: Consumer) -> None:
@@ -207,6 +210,8 @@ class Storage:
                 await self._go_back(consumer, unknown)
             else:
                 await self._take(consumer, batch)
+            if self._assigned:  # what was due is stored: a full disk answers, too
+                self._parts.ready("database")
             await watch.look()
 
     async def _keep_house(self) -> None:

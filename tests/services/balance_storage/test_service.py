@@ -67,13 +67,13 @@ def check(bus, events):
     assert last == bus.balances()
 
 
-async def test_restart_goes_on_where_the_rows_end(bus, make_event):
+async def test_restart_goes_on_where_the_rows_end(bus, make_event, until):
     """What is stored before and after a restart is everything, once."""
     events = history(make_event, 0, 600)
     await bus.publish(events[:300])
     async with bus.instance() as parts:
         await bus.until_taken(300)
-        assert not parts.missing()
+        await until(lambda: not parts.missing())
     await bus.publish(events[300:])
     async with bus.instance():
         await bus.until_taken(600)
