@@ -109,7 +109,7 @@ async def store(settings, count):
     task = asyncio.create_task(run_storage(settings, Parts()))
     taken = "SELECT sum(next_offset)::bigint FROM balancebus.consumer_offsets"
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(180):
             while (await asyncio.to_thread(ask, settings, taken) or 0) < count:  # noqa: ASYNC110 — the database tells nobody
                 await asyncio.sleep(0.2)
     finally:

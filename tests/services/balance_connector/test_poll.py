@@ -55,6 +55,11 @@ async def test_first_answer_is_a_picture_then_changes():
         each.source for each in bench.frames()
     ]
     assert [0, 1, 2, 3, 4] == [each.index for each in bench.frames()]
+    assert [
+        "GET /0/public/Assets",
+        "GET /0/public/Assets?assetVersion=1",
+        "POST /0/private/Balance",
+    ] == [each.attributes["asked"] for each in bench.frames()[:3]]
     assert ["connecting", "syncing", "live"][-1] == bench.states()[-1]
 
 

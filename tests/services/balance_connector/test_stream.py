@@ -4,6 +4,7 @@ import pytest
 from conversation import asset, entry, frame
 from harness import TOKEN, Bench
 
+from balance_connector.opening import AFTER, OPENING, digest, opening_in
 from balance_connector.tell import PART_BYTES_MAX
 from balance_connector.venue import Response
 from balance_schemas.topics import FRAMES, LATEST
@@ -287,3 +288,39 @@ async def test_every_record_of_an_account_has_its_account_key():
     assert {"kraken|main"} == {record.account for record in records}
     assert {"kraken|main"} == {r.key for r in bench.bus.records[FRAMES.name]}
     assert 3 == len(bench.bus.records[LATEST.name])
+
+
+async def test_first_frame_of_an_epoch_says_what_was_known():
+    """The process, and a digest of the balances; only the first had read them back."""
+    bench = Bench(ScriptedSocket(PICTURE, update(3, "103")), ScriptedSocket(PICTURE))
+    async with bench.running():
+        await bench.clock.advance(1)
+        known = digest(bench.runner._memory.balances)
+
+    first, gap, second = bench.frames()
+    assert OPENING not in gap.attributes
+    before, after = opening_in(first), opening_in(second)
+    assert ("stream", True, digest({})) == (before.of, before.read, before.known)
+    assert ("stream", False, known) == (after.of, after.read, after.known)
+    assert before.run == after.run
+
+
+async def test_what_was_read_for_an_epoch_without_frames_is_told_by_the_next():
+    """A connection that ended at once leaves no frame to say it with."""
+    first = ScriptedSocket(HEARTBEAT)
+    first.close()
+    bench = Bench(first, ScriptedSocket(PICTURE))
+    async with bench.running():
+        await bench.clock.advance(2)
+
+    assert 2 == bench.connects
+    assert opening_in(bench.frames()[0]).read
+
+
+async def test_frame_says_which_number_of_no_frame_came_before_it():
+    """Numbers of frames that are kept need no saying."""
+    bench = Bench(ScriptedSocket(PICTURE, HEARTBEAT, update(2, "101")))
+    async with bench.running():
+        await bench.clock.advance(1)
+
+    assert [False, False] == [AFTER in each.attributes for each in bench.frames()]

@@ -927,3 +927,13 @@ class TestCalc:
         step = stream.receive(b'{"event":"error","code":10305,"msg":"x"}', NOW)
 
         assert isinstance(step.demand, VenueUnavailable)
+
+
+def test_numbers_of_frames_that_are_not_kept_are_no_gap():
+    """A replay says which number passed; what is missing after it still is."""
+    stream = connection()
+    list(stream.receive(ws([BTC, USD], 1), NOW).events)
+    stream.passed(4)
+    assert [*stream.receive(wu(row("exchange", "BTC", "2"), 5), NOW).events]
+    step = stream.receive(wu(row("exchange", "BTC", "3"), 7), NOW)
+    assert isinstance(step.demand, SequenceGap)
