@@ -1,6 +1,6 @@
 """Reads what explains a figure from PostgreSQL; what it means is in ``explain.py``.
 
-All columns are those of the views that people read.
+All columns are those of the views that people read, and of ``balance_keys``.
 """
 
 from collections.abc import Collection, Mapping
@@ -29,7 +29,7 @@ T = TypeVar("T")
 COMPARED_MAX = 20
 """Most comparisons that are read, the newest."""
 
-_KEYS = "SELECT balance_key FROM balancebus.balances ORDER BY 1"
+_KEYS = "SELECT balance_key FROM balancebus.balance_keys ORDER BY 1"
 
 _UP_TO = """
     balance_key = %(key)s
@@ -76,7 +76,7 @@ _COMPARED = """
 SELECT r.requested_at, r.answered_at, r.verdict, r.checked, d.streamed, d.observed,
     d.residual, d.cause
 FROM balancebus.reconciliations r
-JOIN balancebus.balances k ON k.balance_key = %(key)s
+JOIN balancebus.balance_keys k ON k.balance_key = %(key)s
     AND (k.venue, k.account) = (r.venue, r.account)
 LEFT JOIN balancebus.reconciliation_differences d
     ON (d.venue, d.account, d.requested_at, d.subaccount, d.asset)
@@ -98,7 +98,7 @@ _FRAMES = """
 SELECT f.feed, f.epoch, f.received_at, f.topic, f.topic_partition, f.topic_offset,
     f.index, f.source, f.parts, f.payload
 FROM balancebus.frames f
-JOIN balancebus.balances k ON k.balance_key = %(key)s
+JOIN balancebus.balance_keys k ON k.balance_key = %(key)s
     AND (k.venue, k.account) = (f.venue, f.account)
 WHERE f.part = 0 AND f.epoch = ANY(%(epochs)s) AND f.received_at = ANY(%(times)s)
 """

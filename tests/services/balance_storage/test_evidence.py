@@ -48,6 +48,7 @@ async def books(migrated, make_event):
             delta=Decimal(3),
             venue_time=START + timedelta(hours=2, minutes=30),
         ),
+        told(make_event, 5, "backfill", 9, asset="SOL"),
     ]
     placed = [rows.Placed(event, *PLACE, at) for at, event in enumerate(events)]
     async with Database.connect(migrated) as database:
@@ -106,6 +107,12 @@ async def test_only_this_balances_differences_are_told(books):
     (compared,) = found.compared
     assert ("inconsistent", Decimal(1)) == (compared.verdict, compared.residual)
     assert found.proof is None
+
+
+async def test_balance_that_was_only_told_late_is_explained(books):
+    """It has no current figure, and was there all the same."""
+    found = await explained(books, "SOL")
+    assert (Decimal(9), False) == (found.figure.balance, found.stands_on_picture)
 
 
 async def test_kept_frames_are_found(books):
