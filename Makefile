@@ -36,6 +36,9 @@ hours: $(READY) ## Live through random hours of venues in compressed time (SEEDS
 crashes: $(READY) ## Kill services, Kafka and PostgreSQL at random points under traffic (ROUNDS=50)
 	@$(BIN)/python tests/end_to_end/crashes.py $(or $(ROUNDS),50) $(SEED)
 
+proofs: $(READY) ## Judge the proof by the venues' truth over random lives (SEEDS=1000)
+	@$(BIN)/python tests/services/balance_proof/lives.py $(or $(SEEDS),1000)
+
 check: $(READY) ## Lint, types, import contracts
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .

@@ -4,8 +4,8 @@ Theory of operation. Events, comparisons and states of one account come from thr
 topics, which are read side by side: how far one is ahead of the other is chance. The
 connector hands over a state alone, after all that came before it is acknowledged, and a
 state names the time of the last event. So each state of the primary feed is a cut: it
-waits until the event that it names was read; then the events up to that one count, then
-the comparisons that were published before the state, then the state itself. The cut
+waits until what was published before it is read; then the events up to the one that it
+names count, then the comparisons that were published before it, then the state. The cut
 depends on what the topics say alone, so that a replay comes to the same verdicts.
 
 A comparison counts only with a later state of the same epoch: had the connector lost
@@ -15,6 +15,7 @@ records on their way, it would have begun a new one.
 from collections import deque
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from balance_proof.book import SNAPSHOT, Book, Evidence, Place
 from balance_proof.comparison import compare
@@ -44,6 +45,15 @@ STATES_MAX = 10_000
 
 FEEDS = ("ws", "rest")
 
+
+class _State(NamedTuple):
+    """A state that waits for what it speaks of."""
+
+    token: int
+    time_ms: int
+    status: ConnectorStatus
+
+
 _UNWELL = {
     "maintenance": "the venue is in maintenance",
     "degraded": "degraded: see the state of the feed",
@@ -71,9 +81,10 @@ class Account:
         self.cuts = 0
         self._events: deque[BalanceEvent] = deque()
         self._records: deque[tuple[int, Reconciliation]] = deque()
-        self._states: dict[str, deque[tuple[int, ConnectorStatus]]] = {
+        self._states: dict[str, deque[_State]] = {
             feed: deque(maxlen=STATES_MAX) for feed in FEEDS
         }
+        self._complete = 0
         self._now: dict[str, tuple[datetime, ConnectorStatus]] = {}
         self._read_until: dict[str, datetime] = {}
         self._primary: tuple[int, str] = (0, "")
@@ -97,14 +108,25 @@ class Account:
         self._records.append((time_ms, record))
         self._advance()
 
-    def take_status(self, status: ConnectorStatus, time_ms: int) -> None:
-        """Take a record of the status topic, published at a time.
+    def take_status(
+        self, status: ConnectorStatus, time_ms: int, token: int = 0
+    ) -> None:
+        """Take a record of the status topic.
 
-        The comparisons that were published before it must be taken before.
+        Args:
+            status: the record.
+            time_ms: when it was published.
+            token: it counts once `complete` was called with that one or a greater; 0:
+                what was published before it is taken already.
         """
         self._now[status.feed] = _time(time_ms), status
         if status.feed in self._states:
-            self._states[status.feed].append((time_ms, status))
+            self._states[status.feed].append(_State(token, time_ms, status))
+        self._advance()
+
+    def complete(self, token: int) -> None:
+        """Note that all that was published before some states is taken."""
+        self._complete = max(self._complete, token)
         self._advance()
 
     def settle(self, key: str, through: datetime) -> None:
@@ -137,7 +159,10 @@ class Account:
         if not unwell and now is not None and self.is_silent(now):
             unwell = "stale: nothing is heard of the connector"
         for key, book in self.ledger:
-            yield key, book, finding(book, self.ledger, unwell, self._cut_at)
+            found = finding(book, self.ledger, unwell, self._cut_at)
+            if found.verdict == PROVEN and book.evidence is not None:
+                book.proven(book.evidence.through)
+            yield key, book, found
 
     def proofs(self, now: datetime | None = None) -> Iterator[BalanceProof]:
         """Yield the record of each verdict; `now` as for `verdicts`."""
@@ -184,11 +209,13 @@ class Account:
                 self._states[other].clear()
         states = self._states[feed]
         while states:
-            time_ms, status = states[0]
+            token, time_ms, status = states[0]
             until = status.last_event_at
             self._fold(until)
             read = self._read_until.get(feed)
             if until is not None and (read is None or read < until):
+                return
+            if token > self._complete:
                 return
             states.popleft()
             self._cut(status, time_ms)

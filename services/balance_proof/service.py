@@ -9,8 +9,8 @@ restart, a second instance and a replay come to the same verdicts, and no positi
 to be kept anywhere. The instances of a group get the same partitions of every topic, so
 that all records of an account meet in one process.
 
-A state of a feed speaks of the comparisons before it, which are on another topic: it is
-held back until what lay there when it was read is taken.
+A state of a feed speaks of the events and comparisons before it, which are on other
+topics: it counts once all that lay there when it was read is taken.
 
 Ten million events take some minutes to read again; until then the verdicts stand as
 they were written, and /readyz says so.
@@ -153,16 +153,18 @@ class Proving:
         self._producer = producer
         self._parts = parts
         self._states = STATUS.full_name(settings.topic_prefix)
-        self._comparisons = RECONCILIATIONS.full_name(settings.topic_prefix)
+        others = EVENTS, RECONCILIATIONS
+        self._others = [one.full_name(settings.topic_prefix) for one in others]
+        self._token = 0
         self._shards: dict[int, Shard] = {}
         self._positions: dict[Place, int] = {}
-        self._held: list[tuple[Place, list[Incoming], int]] = []
+        self._waiting: list[tuple[int, int, dict[Place, int]]] = []
         self._unread: dict[Place, int] | None = None
 
     async def assigned(self, places: list[Place]) -> Mapping[Place, int]:
         """Forget all, as partitions were given or taken; called by the consumer."""
         self._shards = {partition: Shard() for _, partition in places}
-        self._positions, self._held, self._unread = {}, [], None
+        self._positions, self._waiting, self._unread = {}, [], None
         self._parts.not_ready("books", "reading the topics")
         return {}
 
@@ -173,33 +175,39 @@ class Proving:
             if self._unread is None:
                 ends = await consumer.end()
                 self._unread = {place: end for place, end in ends.items() if end}
-            states = {at: one for at, one in batch.items() if at[0] == self._states}
-            for place in batch.keys() - states.keys():
-                await self._take(consumer, place, batch[place])
-            await self._hold(consumer, states)
-            await self._release(consumer)
-            self._catch_up(await watch.look() or {})
+            self._token += 1
+            for place, records in batch.items():
+                await self._take(consumer, place, records)
+            await self._wait_for_others(consumer, batch)
+            lags = await watch.look() or {}
+            self._complete(lags)
+            self._catch_up(lags)
             await self._publish()
 
-    async def _hold(
-        self, consumer: Consumer, states: Mapping[Place, list[Incoming]]
+    async def _wait_for_others(
+        self, consumer: Consumer, batch: Mapping[Place, list[Incoming]]
     ) -> None:
-        """Hold states back until what was compared before them is taken."""
-        if not any(states.values()):
-            return
-        ends = await consumer.end()
-        for place, records in states.items():
-            compared = self._comparisons, place[1]
-            self._held.append((place, records, ends.get(compared, 0)))
+        """Note how far events and comparisons are, now that states were read."""
+        told = {
+            at for (topic, at), one in batch.items() if topic == self._states and one
+        }
+        ends = await consumer.end() if told else {}
+        for partition in told:
+            others = [(topic, partition) for topic in self._others]
+            wanted = {place: ends.get(place, 0) for place in others}
+            self._waiting.append((self._token, partition, wanted))
 
-    async def _release(self, consumer: Consumer) -> None:
-        """Take the states whose comparisons are taken, in their order."""
-        held, self._held = self._held, []
-        for place, records, end in held:
-            if self._positions.get((self._comparisons, place[1]), 0) >= end:
-                await self._take(consumer, place, records)
-            else:
-                self._held.append((place, records, end))
+    def _complete(self, lags: Positions) -> None:
+        """Let the states count before which everything is taken, in their order."""
+        waiting, self._waiting = self._waiting, []
+        behind: set[int] = set()
+        for token, partition, wanted in waiting:
+            taken = all(self._is_read(at, end, lags) for at, end in wanted.items())
+            if not taken or partition in behind:
+                behind.add(partition)
+                self._waiting.append((token, partition, wanted))
+            elif partition in self._shards:
+                self._shards[partition].complete(token)
 
     async def _take(
         self, consumer: Consumer, place: Place, records: list[Incoming]
@@ -234,7 +242,8 @@ class Proving:
                 found = await consumer.decode(Reconciliation, incoming)
                 shard.take_reconciliation(found, at)
             elif topic == STATUS:
-                shard.take_status(await consumer.decode(ConnectorStatus, incoming), at)
+                status = await consumer.decode(ConnectorStatus, incoming)
+                shard.take_status(status, at, self._token)
             else:
                 note = await consumer.decode(Acknowledgement, incoming)
                 shard.take_acknowledgement(note)
@@ -242,15 +251,19 @@ class Proving:
             telemetry.RECORDS_REJECTED.labels(SERVICE, incoming.topic).inc()
             log.warning("record_invalid", error=str(error))
 
+    def _is_read(self, place: Place, end: int, lags: Positions) -> bool:
+        """Whether all records before an offset are taken, or are not there any more."""
+        return self._positions.get(place, 0) >= end or lags.get(place) == 0
+
     def _catch_up(self, lags: Positions) -> None:
         """Note which partitions are read to where they ended at the start."""
         if self._unread is None:
             return
         for place, end in list(self._unread.items()):
-            if lags.get(place) == 0 or self._positions.get(place, 0) >= end:
+            if self._is_read(place, end, lags):
                 del self._unread[place]
         behind = {partition for _, partition in self._unread}
-        behind |= {partition for (_, partition), *_ in self._held}
+        behind |= {partition for _, partition, _ in self._waiting}
         for partition, shard in self._shards.items():
             if not shard.caught_up and partition not in behind:
                 shard.resume()

@@ -10,6 +10,7 @@ import logging
 import random
 import sys
 from bisect import bisect_right
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -20,7 +21,8 @@ import structlog
 sys.path.insert(0, str(Path(__file__).parents[2] / "venues"))  # for dialects, world
 
 from dialects import DIALECTS
-from hours import FAULTS
+from hours import FAULTS as TROUBLES
+from rich.progress import track
 from world import POLL_S, World
 
 from balance_proof.account import Account
@@ -32,8 +34,19 @@ from balance_schemas.records import (
     Reconciliation,
 )
 from balance_schemas.topics import EVENTS, RECONCILIATIONS, STATUS
-from balance_shared.testing import run_virtually
+from balance_shared.kafka import Outgoing
+from balance_shared.testing import InMemoryBus, run_virtually
 from balance_simulator.faults import FaultError
+
+FAULTS = (
+    *TROUBLES,
+    *[
+        ("figure", {"text": text, "to": to})
+        for text in ("1.5", "0", "123456.789")
+        for to in ("update", "snapshot", "rest")
+    ],
+)
+"""What may happen: all that makes trouble, and figures that can be read and are wrong."""
 
 LIFE_S = 1800.0
 """How long a life is, in seconds; then it comes to rest."""
@@ -63,11 +76,19 @@ class Truth:
         return {books.get(pocket, Decimal(0)) for books in self.books[first:last]}
 
 
+TYPES = {
+    EVENTS: BalanceEvent,
+    RECONCILIATIONS: Reconciliation,
+    STATUS: ConnectorStatus,
+}
+"""What the proof reads of a connector."""
+
+
 class Life:
     """One connector, its venue and what is said of its balances."""
 
     def __init__(self, name: str, seed: int, feeds: str, **choices: object) -> None:
-        self.rng = random.Random(seed)
+        self.rng, self.chance = random.Random(seed), random.Random(seed)
         self.world = World(DIALECTS[name], seed=seed, feeds=feeds, **choices)
         self.truth = Truth()
         self.account = Account({})
@@ -76,10 +97,23 @@ class Life:
         self.said: dict[str, tuple] = {}
         self.wrong: list[str] = []
         self.violated: list[BalanceProof] = []
+        self.last: list[BalanceProof] = []
         self._taken = {EVENTS: 0, RECONCILIATIONS: 0, STATUS: 0}
+        self.published: list[Outgoing] = []
+        self._listen(self.world.bus)
         self._observe(self.world.venue, "operate")
         self._observe(self.world.venue, "answer")
         self._observe(self.world.venue.ledger, "post")
+
+    def _listen(self, bus: InMemoryBus) -> None:
+        """Keep what is published, in the order over all topics."""
+        publish = bus.publish
+
+        async def heard(records):
+            await publish(records)
+            self.published += records
+
+        bus.publish = heard
 
     def _observe(self, owner: object, method: str) -> None:
         done = getattr(owner, method)
@@ -107,7 +141,7 @@ class Life:
             RECONCILIATIONS: (Reconciliation, self.account.take_reconciliation),
             STATUS: (ConnectorStatus, self.account.take_status),
         }
-        for topic in self.rng.sample(list(takers), 3):
+        for topic in (EVENTS, RECONCILIATIONS, STATUS):
             record_type, take = takers[topic]
             records = self.world.bus.records[topic.name]
             for record in records[self._taken[topic] :]:
@@ -206,15 +240,17 @@ async def live(name: str, seed: int, *, faults: bool) -> Life:
         await _rest(life)
         await asyncio.sleep(60)
         life.read()
+        life.last = list(life.account.proofs())
     finally:
         reading.cancel()
         await life.world.stop()
+    life.read()
     return life
 
 
 async def _read_on(life: Life) -> None:
     while True:
-        await asyncio.sleep(life.rng.expovariate(1 / 3))
+        await asyncio.sleep(life.chance.expovariate(1 / 3))
         life.read()
 
 
@@ -226,7 +262,7 @@ def verdict_of(life: Life, *, faults: bool) -> str | None:
         return None
     if life.violated:
         return f"VIOLATED without a fault: {life.violated[0]}"
-    unproven = [p for p in life.account.proofs() if p.verdict != "PROVEN"]
+    unproven = [p for p in life.last if p.verdict != "PROVEN"]
     return (
         f"not proven in the end: {unproven[0]} of {len(unproven)}" if unproven else None
     )
@@ -237,4 +273,71 @@ def run(name: str, seed: int, *, faults: bool) -> str | None:
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL)
     )
-    return verdict_of(run_virtually(live(name, seed, faults=faults)), faults=faults)
+    try:
+        life = run_virtually(live(name, seed, faults=faults))
+    except Exception as error:  # noqa: BLE001 - whatever it is, the seed is told
+        return f"{name} {seed}: {error!r}"[:2000]
+    why = verdict_of(life, faults=faults) or replay_of(life, seed)
+    return why and f"{name} {seed} faults={faults}: {why}"[:2000]
+
+
+def replay_of(life: Life, seed: int) -> str | None:
+    """Return how a replay of the same topics differs, or None."""
+    rng, again = random.Random(seed), Account({})
+    queues: dict[str, list] = {topic.name: [] for topic in TYPES}
+    for place, record in enumerate(life.published):
+        if record.topic in TYPES:
+            value = decode(TYPES[record.topic], frame(1, record.body))
+            queues[record.topic.name].append((place, value, record.time_ms))
+    others = queues[EVENTS.name], queues[RECONCILIATIONS.name]
+    while any(queues.values()):
+        topic = rng.choice([name for name, queue in queues.items() if queue])
+        for place, value, time_ms in _some(queues[topic], rng.randint(1, 50)):
+            if topic == EVENTS.name:
+                again.take_event(value)
+            elif topic == RECONCILIATIONS.name:
+                again.take_reconciliation(value, time_ms)
+            else:
+                again.take_status(value, time_ms, place + 1)
+        again.complete(
+            min(queue[0][0] for queue in others if queue) if any(others) else 10**9
+        )
+    first = {one.key: one for one in life.account.proofs()}
+    second = {one.key: one for one in again.proofs()}
+    unlike = [key for key in first | second if first.get(key) != second.get(key)]
+    if not unlike:
+        return None
+    return f"a replay says otherwise: {first.get(unlike[0])} {second.get(unlike[0])}"
+
+
+def _some(queue: list, count: int) -> list:
+    """Take the first records out of a queue."""
+    taken = queue[:count]
+    del queue[:count]
+    return taken
+
+
+def main() -> None:
+    """Run many seeds on all cores, each venue in its turn, every second one quiet."""
+    count, first = int(sys.argv[1]), int((sys.argv[2:] or ["0"])[0])
+    names = list(DIALECTS)
+    with ProcessPoolExecutor() as pool:
+        runs = [
+            pool.submit(
+                run, names[seed % len(names)], seed, faults=bool(seed // len(names) % 2)
+            )
+            for seed in range(first, first + count)
+        ]
+        failures = [
+            why
+            for each in track(runs, description="lives")
+            if (why := each.result()) is not None
+        ]
+    for why in failures:
+        print(why)
+    print(f"{count - len(failures)} passed, {len(failures)} failed")
+    sys.exit(bool(failures))
+
+
+if __name__ == "__main__":
+    main()

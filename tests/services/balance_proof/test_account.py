@@ -223,20 +223,19 @@ def test_what_was_proven_before_is_not_forgotten(start, make):
     assert make.at(7) == told.proof().proven_through
 
 
-@given(st.data())
-def test_order_of_reading_does_not_matter(data):
-    """Topics are read side by side; a state comes after the comparisons before it."""
+@given(st.randoms(use_true_random=True))
+def test_order_of_reading_does_not_matter(rng):
+    """Topics are read side by side; a state counts once all before it is taken."""
     make = make_anew()
-    lost = make.update("9", "0.5", 20)
     new = {"epoch": make.epoch(40)}
     events = [
-        make.row("1", 1, epoch=make.epoch(0)),
-        make.update("1.5", "0.5", 5),
-        lost,
-        make.row("9.5", 41, **new),
-        make.line("7", 19, 50),
-        make.line("0.5", 30, 50),
-        make.update("9", "-0.5", 60, **new),
+        (make.row("1", 1, epoch=make.epoch(0)), make.ms(1)),
+        (make.update("1.5", "0.5", 5), make.ms(5)),
+        (make.update("9", "0.5", 20), make.ms(20)),
+        (make.row("9.5", 41, **new), make.ms(41)),
+        (make.line("7", 19, 50), make.ms(50)),
+        (make.line("0.5", 30, 50), make.ms(50)),
+        (make.update("9", "-0.5", 60, **new), make.ms(60)),
     ]
     states = [
         make.status(2, 1),
@@ -248,15 +247,28 @@ def test_order_of_reading_does_not_matter(data):
         make.status(100, 60, **new),
     ]
     comparisons = [make.comparison(8), make.comparison(30), make.comparison(80)]
-    expected = list(Told(*events, *comparisons, *states).account.proofs())
-    queues = [list(events), list(comparisons), list(states)]
-    told = Told()
-    while any(queues):
-        ready = [queue for queue in queues[:2] if queue]
-        if queues[2] and all(queues[2][0][1] < one[1] for one in queues[1]):
-            ready.append(queues[2])
-        told.take(ready[data.draw(st.integers(0, len(ready) - 1))].pop(0))
-    assert expected == list(told.account.proofs())
+    takers = Account.take_event, Account.take_reconciliation
+    others = [list(events), list(comparisons)]
+    account, read, token = Account({}), list(states), 0
+    while read or any(others):
+        choice = rng.randrange(3)
+        if choice == 2 and read:
+            account.take_status(*read.pop(0), token + 1)
+            token += 1
+        elif choice < 2 and others[choice]:
+            record, at_ms = others[choice].pop(0)
+            takers[choice](account, *((record,) if choice == 0 else (record, at_ms)))
+        waiting = [one[1] for queue in others for one in queue]
+        ready = sum(at_ms < min(waiting, default=10**15) for _, at_ms in states)
+        account.complete(min(token, ready))
+    ordered = sorted(
+        [(at_ms, 0, record) for record, at_ms in events]
+        + [(at_ms, 1, (record, at_ms)) for record, at_ms in comparisons]
+        + [(at_ms, 2, (record, at_ms)) for record, at_ms in states],
+        key=lambda one: one[:2],
+    )
+    expected = list(Told(*(record for *_, record in ordered)).account.proofs())
+    assert expected == list(account.proofs())
     assert "PROVEN" == expected[0].verdict
 
 
@@ -265,6 +277,21 @@ def make_anew():
     from conftest import Make  # noqa: PLC0415 — the one beside this file
 
     return Make()
+
+
+def test_state_waits_until_all_before_it_is_taken(start, make):
+    """Two frames may have arrived at the same moment, and one of them is read."""
+    told = Told(*start)
+    told.account.take_event(make.update("2", "0.5", 20, asset="ETH"))
+    told.take(make.comparison(40))
+    told.account.take_status(*make.status(50, 20), 1)
+    assert "chain" == told.proof().method
+    told.take(make.update("2", "0.5", 20))
+    told.account.complete(1)
+    assert ("reconciliation", Decimal(2)) == (
+        told.proof().method,
+        told.proof().observed,
+    )
 
 
 def test_patience_is_in_the_right_order():
