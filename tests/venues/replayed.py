@@ -1,7 +1,5 @@
 """What a world's connector told, against a replay of what it kept."""
 
-from world import World
-
 from balance_connector.books import Account
 from balance_connector.judgement import Judgement, Telling
 from balance_connector.replay import Replay
@@ -11,10 +9,10 @@ from balance_schemas.records import BalanceEvent, RawFrame
 from balance_schemas.topics import EVENTS, FRAMES
 
 
-def judged(world: World, *, frames=None, tellings=None, **window) -> Judgement:
+def judged(world, *, venue=None, frames=None, tellings=None, **window) -> Judgement:
     """Return the judgement on all that lies on a world's bus, or on what is given."""
-    name = world.dialect.name
-    judgement = Judgement(Replay(VENUES[name], Account(name, "main")), **window)
+    venue = venue or VENUES[world.dialect.name]
+    judgement = Judgement(Replay(venue, Account(venue.name, "main")), **window)
     frames = kept(world) if frames is None else frames
     told = iter(told_by(world) if tellings is None else tellings)
     for record, place in frames:
@@ -27,7 +25,7 @@ def judged(world: World, *, frames=None, tellings=None, **window) -> Judgement:
     return judgement
 
 
-def kept(world: World) -> list[tuple[RawFrame, tuple[int, int]]]:
+def kept(world) -> list[tuple[RawFrame, tuple[int, int]]]:
     """Return the frames on the bus and where each lies."""
     bodies = [record.body for record in world.bus.records[FRAMES.name]]
     return [
@@ -36,7 +34,7 @@ def kept(world: World) -> list[tuple[RawFrame, tuple[int, int]]]:
     ]
 
 
-def told_by(world: World) -> list[Telling]:
+def told_by(world) -> list[Telling]:
     """Return the events on the bus, with bodies and places."""
     bodies = [record.body for record in world.bus.records[EVENTS.name]]
     return [

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from decimal import Decimal
 
 import msgspec
+from replayed import judged, outcome
 from toy.exchange import Toyex
 from toy.toyex import TOYEX
 
@@ -121,5 +122,21 @@ def test_polls_confirm_the_stream():
             await world.until(lambda: world.bus.read(RECONCILIATIONS, Reconciliation))
             (found,) = world.bus.read(RECONCILIATIONS, Reconciliation)
             assert ("consistent", 2) == (found.verdict, found.checked)
+
+    run_virtually(scenario())
+
+
+def test_frames_make_the_same_events_again():
+    """Gap, ledger, comparison: a replay needs nothing that is the venue's own."""
+
+    async def scenario():
+        async with running() as world:
+            world.toyex.move("BTC", "0.5")
+            world.toyex.move("BTC", "0.25", lost=True)
+            world.toyex.move("USD", "-1")
+            await world.until(lambda: world.told("backfill"))
+            await world.until(lambda: world.bus.read(RECONCILIATIONS, Reconciliation))
+        told = world.bus.read(EVENTS, BalanceEvent)
+        assert (len(told), {}, []) == outcome(judged(world, venue=TOYEX))
 
     run_virtually(scenario())
