@@ -7,8 +7,7 @@ figure says nothing about the rule, and that all stays as it was.
 
 from collections.abc import Callable
 from datetime import datetime
-from decimal import Decimal
-from fractions import Fraction
+from decimal import Context, Decimal, Inexact
 from typing import NamedTuple
 
 from balance_alerting.rules import (
@@ -26,6 +25,11 @@ from balance_alerting.selectors import matcher
 from balance_alerting.window import Window
 from balance_schemas.decimals import ZERO, add, plain, subtract
 from balance_schemas.records import BalanceEvent, Movement
+
+_WIDE = Context(prec=100, traps=[Inexact])
+"""Products of two amounts are exact in it."""
+
+_HUNDRED = Decimal(100)
 
 
 class Figures(NamedTuple):
@@ -61,6 +65,9 @@ class Finding(NamedTuple):
     limit: Decimal | None = None
     note: str = ""
 
+
+FINE = Finding(broken=False)
+"""What most figures are: the rule is not broken, and there is no alert."""
 
 Condition = Callable[[Figures, bool], Finding | None]
 """(figures, whether there is an alert already) → what is found."""
@@ -103,6 +110,8 @@ def _below(
         value = figure_of(figures)
         if value is None:
             return None
+        if not active and value >= limit:
+            return FINE
         return Finding(value < (level if active else limit), value, limit)
 
     return judge
@@ -113,6 +122,8 @@ def _above(limit: Decimal, clear: Decimal | None) -> Condition:
 
     def judge(figures: Figures, active: bool) -> Finding:
         value = figures.balance
+        if not active and value <= limit:
+            return FINE
         return Finding(value > (level if active else limit), value, limit)
 
     return judge
@@ -152,9 +163,14 @@ class Dropped:
         peak = self._window.peak(now)
         if peak is None:
             return None
+        if not active and peak <= figures.balance:
+            return FINE
         fall = subtract(peak, figures.balance)
+        broken = self._too_far(fall, peak, active)
+        if not (active or broken):
+            return FINE
         note = f"from {plain(peak)} to {plain(figures.balance)}"
-        return Finding(self._too_far(fall, peak, active), fall, self._rule.amount, note)
+        return Finding(broken, fall, self._rule.amount, note)
 
     def next_change(self) -> datetime | None:
         """Return when the same balance has to be judged again."""
@@ -170,57 +186,67 @@ class Dropped:
             return fall >= limit
         if peak <= 0:
             return False
-        return Fraction(fall) * 100 >= Fraction(limit) * Fraction(peak)
+        return _WIDE.multiply(fall, _HUNDRED) >= _WIDE.multiply(limit, peak)
 
 
-def occurrence(
-    rule: BaseRule, event: BalanceEvent, before: Decimal | None
-) -> Finding | None:
-    """Return what an event means to a rule on movements, or None if nothing.
+class Moved(NamedTuple):
+    """What an event moved; made once for all rules.
+
+    Attributes:
+        largest: of its movements, in or out.
+        withdrawn: sum of its withdrawals; None if it has none.
+        unknown: whether the size of some withdrawal is not told.
+    """
+
+    largest: Decimal
+    withdrawn: Decimal | None
+    unknown: bool
+
+
+def moved_by(event: BalanceEvent, before: Decimal | None) -> Moved:
+    """Return what an event moved.
 
     Args:
-        rule: any; those on other things find nothing.
         event: an update, or what was learned late.
         before: the balance before it; None if unknown.
     """
-    match rule:
-        case MovementAbove():
-            return _moved(rule, event, before)
-        case Withdrawal():
-            return _withdrew(rule, event)
-    return None
-
-
-def _moved(
-    rule: MovementAbove, event: BalanceEvent, before: Decimal | None
-) -> Finding | None:
     sizes = [abs(size) for size in map(_change, event.movements) if size is not None]
     if event.delta is not None:
         sizes.append(abs(event.delta))
     elif event.kind == "update" and before is not None and not sizes:
         sizes.append(abs(subtract(event.balance, before)))
-    largest = max(sizes, default=ZERO)
-    if largest <= rule.above:
-        return None
-    return Finding(broken=True, value=largest, limit=rule.above)
+    return Moved(max(sizes, default=ZERO), *_withdrawn(event))
 
 
-def _withdrew(rule: Withdrawal, event: BalanceEvent) -> Finding | None:
-    """Sum up the withdrawals of an event; one of unknown size counts as large."""
+def _withdrawn(event: BalanceEvent) -> tuple[Decimal | None, bool]:
+    """Sum up the withdrawals of an event; what is given back is none."""
     changes = [_change(one) for one in event.movements if _is_withdrawal(one, event)]
     if len(event.movements) == 1 and changes == [None]:
         changes = [event.delta]
-    total, unknown = ZERO, False
-    for change in changes:
-        if change is None:
-            unknown = True
-        elif change < 0:
-            total = add(total, -change)
-    if unknown and total <= rule.above:
-        return Finding(broken=True, limit=rule.above, note="amount not told")
-    if total <= rule.above:
-        return None
-    return Finding(broken=True, value=total, limit=rule.above)
+    gone = [-change for change in changes if change is not None and change < 0]
+    unknown = None in changes
+    if not gone and not unknown:
+        return None, False
+    total = ZERO
+    for size in gone:
+        total = add(total, size)
+    return total, unknown
+
+
+def occurrence(rule: BaseRule, moved: Moved) -> Finding | None:
+    """Return what movements mean to a rule, or None if nothing.
+
+    A withdrawal whose size is not told counts as larger than any limit.
+    """
+    if isinstance(rule, MovementAbove):
+        if moved.largest > rule.above:
+            return Finding(broken=True, value=moved.largest, limit=rule.above)
+    elif isinstance(rule, Withdrawal) and moved.withdrawn is not None:
+        if moved.withdrawn > rule.above:
+            return Finding(broken=True, value=moved.withdrawn, limit=rule.above)
+        if moved.unknown:
+            return Finding(broken=True, limit=rule.above, note="amount not told")
+    return None
 
 
 def _change(movement: Movement) -> Decimal | None:

@@ -26,7 +26,13 @@ from balance_alerting.accounts import (
     figures_of,
 )
 from balance_alerting.alerts import ON_MOVEMENTS, Alerts
-from balance_alerting.conditions import Dropped, Finding, condition_of, occurrence
+from balance_alerting.conditions import (
+    Dropped,
+    Finding,
+    condition_of,
+    moved_by,
+    occurrence,
+)
 from balance_alerting.memory import Episode
 from balance_alerting.rules import (
     ProofViolated,
@@ -115,7 +121,9 @@ class Engine:
             condition = tracker.condition
             active = tracker.episode is not None
             finding = condition(figures, active) if condition else None
-            if finding is not None:
+            if finding is None:
+                continue
+            if finding.broken or active or tracker.broken or tracker.since is None:
                 self.alerts.find(tracker, finding, figures.at)
 
     def take_latest(self, event: BalanceEvent) -> None:
@@ -251,8 +259,9 @@ class Engine:
         if not balance.is_news(event.event_id) or not self.alerts.begun:
             return
         before = balance.figures.balance if balance.figures else None
+        moved = moved_by(event, before)
         for tracker in balance.counted:
-            finding = occurrence(tracker.rule, event, before)
+            finding = occurrence(tracker.rule, moved)
             if finding is not None:
                 self.alerts.happened(tracker, finding, event.received_at)
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from balance_alerting.conditions import Figures, condition_of, occurrence
+from balance_alerting.conditions import Figures, condition_of, moved_by, occurrence
 from balance_alerting.rules import (
     BalanceAbove,
     BalanceBelow,
@@ -68,5 +68,5 @@ def test_each_venue_says_withdrawal_in_its_own_place(make):
     told.append(
         make.event(0, 5, movements=(run,), attributes={"run_type": "withdrawal"})
     )
-    found = [occurrence(rule, event, None) for event in told]
+    found = [occurrence(rule, moved_by(event, None)) for event in told]
     assert [Decimal(1)] * 5 == [one.value for one in found]

@@ -1,0 +1,200 @@
+"""Alerting: what rules cost an event, and how soon a withdrawal is at Alertmanager.
+
+Rates are also ratios to a bare loop that decodes the same records and does nothing.
+"""
+
+import asyncio
+import json
+import statistics
+import sys
+import time
+import urllib.request
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from processes import Service, ended, until
+
+from balance_alerting.engine import Engine
+from balance_alerting.rules_text import read_rules
+from balance_schemas.codec import decode, encode
+from balance_schemas.records import BalanceEvent, ConnectorStatus, Movement
+from balance_schemas.topics import EVENTS, STATUS
+from balance_shared.kafka import Producer, apply_topics
+from balance_shared.kafka.producer import outgoing
+from balance_shared.registry import Registry
+from balance_shared.settings import ServiceSettings
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "services" / "balance_alerting"))
+
+from alertmanager import PROGRAM, Alertmanager
+
+pytestmark = pytest.mark.benchmark
+
+START = datetime(2026, 3, 1, tzinfo=UTC)
+EVENTS_TOLD = 20_000
+ROUNDS = 3
+WITHDRAWALS = 300
+
+
+def event(number, asset, balance, at=START, type_="trade"):
+    """Return an update with its ledger line."""
+    line = Movement(movement_id=f"m{number}", type=type_, change=Decimal(-1))
+    return BalanceEvent(
+        event_id=f"kraken|main||{number}",
+        venue="kraken",
+        account="main",
+        subaccount="",
+        feed="ws",
+        wallet="spot",
+        wallet_id="main",
+        nature="asset",
+        asset=asset,
+        venue_asset="XXBT",
+        asset_class="currency",
+        network="",
+        kind="update",
+        balance=Decimal(balance),
+        delta=Decimal(-1),
+        balance_scope="wallet",
+        movements=(line,),
+        venue_time=at,
+        received_at=at,
+        epoch=1,
+    )
+
+
+def rules(count, assets):
+    """Return rules of several types; each is for all balances whose number ends alike."""
+    kinds = (
+        "type: balance_below, below: -5, clear: -4, for: 1s",
+        "type: balance_above, above: 100000000",
+        "type: negative",
+        "type: drop, percent: 99.9, window: 60s",
+        "type: movement_above, above: 1000000",
+    )
+    lines = [
+        f"- {{name: r{n}, {kinds[n % len(kinds)]}, match: {{asset: '{'*' if assets == 1 else f'*{n // 5 % assets}'}'}}}}"
+        for n in range(count)
+    ]
+    return read_rules("rules:\n" + "\n".join(lines))
+
+
+@pytest.mark.parametrize(
+    ("count", "endings", "balances"),
+    [(50, 10, 2000), (100, 10, 1000), (50, 1, 200)],
+    ids=["5 rules on each of 2000", "10 on each of 1000", "50 on each of 200"],
+)
+def test_ten_thousand_pairs(count, endings, balances):
+    """An event costs its own rules: the rate on one core, decoding included."""
+    told = [
+        event(
+            n,
+            f"C{n * 31 % balances}",
+            f"{1000 + n % 7}.{n % 1000:018d}",
+            START + timedelta(milliseconds=n),
+        )
+        for n in range(EVENTS_TOLD)
+    ]
+    values = [encode(one, 1) for one in told]
+    ruleset = rules(count, endings)
+    pairs = balances * count // endings
+    ours, bare = [], []
+    for _ in range(ROUNDS):
+        started = time.process_time()
+        for value in values:
+            decode(BalanceEvent, value)
+        bare.append(EVENTS_TOLD / (time.process_time() - started))
+        engine = Engine(ruleset)
+        engine.begin(START)
+        for value in values[:balances]:
+            engine.take_event(decode(BalanceEvent, value))
+        started = time.process_time()
+        for value in values:
+            engine.take_event(decode(BalanceEvent, value))
+        ours.append(EVENTS_TOLD / (time.process_time() - started))
+    rate, ratio = (
+        statistics.median(ours),
+        statistics.median(ours) / statistics.median(bare),
+    )
+    print(f"\n{pairs} pairs: {rate:,.0f} events/s, {ratio:.2f} of decoding alone")
+
+    assert 10_000 == pairs
+    assert rate >= 5000
+
+
+RULES = """
+routes: {{am: {{type: alertmanager, url: "{url}"}}}}
+rules: [{{name: out, type: withdrawal, keep_firing_for: 1h}}]
+"""
+
+
+def seen(url):
+    """Return asset → alert, as Alertmanager's API has them."""
+    with urllib.request.urlopen(f"{url}/api/v2/alerts", timeout=5) as answer:
+        return {one["labels"]["asset"] for one in json.loads(answer.read())}
+
+
+async def test_withdrawal_to_alertmanager(stack, tmp_path):
+    """From the event's publishing until Alertmanager's API shows its alert: p50, p99."""
+    assert PROGRAM is not None, "no Alertmanager is installed"
+    alertmanager = Alertmanager(tmp_path, "http://127.0.0.1:1/")
+    alertmanager.start()
+    (tmp_path / "rules.yaml").write_text(RULES.format(url=alertmanager.url))
+    environment = stack.endpoints.environment() | {
+        "BALANCEBUS_TOPIC_PREFIX": "bench_alerting",
+        "BALANCEBUS_ALERTING_RULES_FILE": str(tmp_path / "rules.yaml"),
+    }
+    settings = ServiceSettings(
+        kafka_bootstrap_servers=stack.endpoints.kafka_bootstrap_servers,
+        schema_registry_url=stack.endpoints.schema_registry_url,
+        topic_prefix="bench_alerting",
+    )
+    await apply_topics(settings)
+    service = Service(tmp_path / "alerting.log", environment, "alerting")
+    with ended(service, alertmanager):
+        until(service.ready, "alerting", 60)
+        delays = await _withdrawals(settings, alertmanager.url)
+    ranked = sorted(delays)
+    p50, p99 = ranked[len(ranked) // 2], ranked[len(ranked) * 99 // 100]
+    print(f"\nwithdrawal to Alertmanager's API: p50 {p50:.3f} s, p99 {p99:.3f} s")
+
+    assert p99 < 2
+
+
+async def _withdrawals(settings, url):
+    delays = []
+    async with (
+        Registry(settings.schema_registry_url) as registry,
+        Producer(settings, registry, [EVENTS, STATUS]) as producer,
+    ):
+        for number in range(WITHDRAWALS):
+            if number % 50 == 0:
+                await producer.publish([_live()])
+            now = datetime.now(UTC)
+            told = event(number, f"A{number}", 5, now, "withdrawal")
+            started = time.perf_counter()
+            await producer.publish(
+                [outgoing(EVENTS, "kraken|main", told, int(now.timestamp() * 1000))]
+            )
+            while f"A{number}" not in await asyncio.to_thread(seen, url):  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+            delays.append(time.perf_counter() - started)
+    return delays
+
+
+def _live():
+    now = datetime.now(UTC)
+    status = ConnectorStatus(
+        venue="kraken",
+        account="main",
+        feed="ws",
+        state="live",
+        reason="",
+        epoch=1,
+        since=now,
+        instance="bench",
+        version="0",
+    )
+    return outgoing(STATUS, "kraken|main", status, int(now.timestamp() * 1000))
