@@ -16,6 +16,7 @@ import structlog
 sys.path.insert(0, str(Path(__file__).parent))  # for dialects, world
 
 from dialects import DIALECTS
+from replayed import judged, outcome
 from rich.progress import track
 from world import POLL_S, World
 
@@ -63,8 +64,11 @@ FAULTS: tuple[tuple[str, dict[str, object]], ...] = (
 async def hour(name: str, seed: int) -> None:
     """Live through an hour; at rest, live has to mean right, and in the end it does.
 
+    Afterwards the frames that were kept make the same events again.
+
     Raises:
-        AssertionError: the status said live and the books were not the venue's.
+        AssertionError: the status said live and the books were not the venue's, or the
+            frames make other events.
     """
     rng = random.Random(seed)
     dialect = DIALECTS[name]
@@ -90,6 +94,9 @@ async def hour(name: str, seed: int) -> None:
         await world.until(world.is_right, "the venue's books", 5 * POLL_S)
     finally:
         await world.stop()
+    equal, unjudged, differences = outcome(judged(world))
+    assert not differences, f"replayed otherwise: {differences[:3]}"
+    assert (len(world.events()), {}) == (equal, unjudged), "not all can be replayed"
 
 
 async def _traffic(world: World, rng: random.Random) -> None:
