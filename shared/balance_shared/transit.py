@@ -201,7 +201,7 @@ def _unnamed(event: BalanceEvent) -> tuple[Movement, ...]:
 
 
 def _direction(movement: Movement) -> bool | None:
-    """Return True for the line of a withdrawal, False for that of a deposit, or None."""
+    """Return True for a withdrawal, False for a deposit, None for any other line."""
     for text in (movement.type, movement.attributes.get("description", "")):
         words = text.replace("_", " ")
         if _NEITHER.search(words):

@@ -12,7 +12,10 @@ METRICS = {
     for name, value in vars(telemetry).items()
     if isinstance(value, Counter | Gauge | Histogram)
 }
-UNITLESS = re.compile(r"_(info|state|frames|records|balance|available|not_exported)$")
+UNITLESS = re.compile(
+    r"_(info|state|verdict|firing"
+    r"|frames|records|balance|available|amount|not_exported)$"
+)
 """Gauges of 1 and 0, of things counted, and of units of an asset."""
 
 CONTRACT = [
@@ -41,6 +44,10 @@ CONTRACT = [
     "balance_available",
     "balance_changed_timestamp_seconds",
     "balance_confirmed_timestamp_seconds",
+    "proof_verdict",
+    "proven_through_timestamp_seconds",
+    "alerts_firing",
+    "notifications",
 ]
 """Metrics of the services that there are, without prefix and ``_total``."""
 
