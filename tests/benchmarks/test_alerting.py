@@ -3,28 +3,25 @@
 Rates are also ratios to a bare loop that decodes the same records and does nothing.
 """
 
-import asyncio
 import json
+import os
 import statistics
+import subprocess
 import sys
 import time
 import urllib.request
+import uuid
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from processes import Service, ended, until
+from processes import Service, Venue, ended, post, until
 
 from balance_alerting.engine import Engine
 from balance_alerting.rules_text import read_rules
 from balance_schemas.codec import decode, encode
-from balance_schemas.records import BalanceEvent, ConnectorStatus, Movement
-from balance_schemas.topics import EVENTS, STATUS
-from balance_shared.kafka import Producer, apply_topics
-from balance_shared.kafka.producer import outgoing
-from balance_shared.registry import Registry
-from balance_shared.settings import ServiceSettings
+from balance_schemas.records import BalanceEvent, Movement
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "services" / "balance_alerting"))
 
@@ -130,71 +127,58 @@ rules: [{{name: out, type: withdrawal, keep_firing_for: 1h}}]
 """
 
 
-def seen(url):
-    """Return asset → alert, as Alertmanager's API has them."""
+def values(url):
+    """Return the figures of the alerts that Alertmanager's API has."""
     with urllib.request.urlopen(f"{url}/api/v2/alerts", timeout=5) as answer:
-        return {one["labels"]["asset"] for one in json.loads(answer.read())}
+        return {one["annotations"].get("value") for one in json.loads(answer.read())}
 
 
-async def test_withdrawal_to_alertmanager(stack, tmp_path):
-    """From the event's publishing until Alertmanager's API shows its alert: p50, p99."""
+def test_withdrawal_to_alertmanager(stack, tmp_path):
+    """From asking the venue for a withdrawal until Alertmanager's API has it: p50, p99."""
     assert PROGRAM is not None, "no Alertmanager is installed"
     alertmanager = Alertmanager(tmp_path, "http://127.0.0.1:1/")
     alertmanager.start()
     (tmp_path / "rules.yaml").write_text(RULES.format(url=alertmanager.url))
     environment = stack.endpoints.environment() | {
-        "BALANCEBUS_TOPIC_PREFIX": "bench_alerting",
+        "BALANCEBUS_TOPIC_PREFIX": f"bench_{uuid.uuid4().hex}",
         "BALANCEBUS_ALERTING_RULES_FILE": str(tmp_path / "rules.yaml"),
+        "BALANCEBUS_ACCOUNT": "main",
     }
-    settings = ServiceSettings(
-        kafka_bootstrap_servers=stack.endpoints.kafka_bootstrap_servers,
-        schema_registry_url=stack.endpoints.schema_registry_url,
-        topic_prefix="bench_alerting",
+    topics = [sys.executable, "-m", "balance_cli", "topics", "apply"]
+    subprocess.run(
+        topics, env=os.environ | environment, check=True, stdout=subprocess.DEVNULL
     )
-    await apply_topics(settings)
+    venue = Venue(tmp_path / "venue.log")
+    connector = Service(
+        tmp_path / "connector.log",
+        environment | venue.environment,
+        "connector",
+        "kraken",
+    )
     service = Service(tmp_path / "alerting.log", environment, "alerting")
-    with ended(service, alertmanager):
+    with ended(venue, connector, service, alertmanager):
+        until(connector.ready, "the connector", 60)
         until(service.ready, "alerting", 60)
-        delays = await _withdrawals(settings, alertmanager.url)
-    ranked = sorted(delays)
-    p50, p99 = ranked[len(ranked) // 2], ranked[len(ranked) * 99 // 100]
+        delays = sorted(_withdrawals(venue, alertmanager.url))
+    p50, p99 = delays[len(delays) // 2], delays[len(delays) * 99 // 100]
     print(f"\nwithdrawal to Alertmanager's API: p50 {p50:.3f} s, p99 {p99:.3f} s")
 
     assert p99 < 2
 
 
-async def _withdrawals(settings, url):
+def _withdrawals(venue, url):
+    """Make withdrawals, each of another amount; returns what each took, in seconds."""
     delays = []
-    async with (
-        Registry(settings.schema_registry_url) as registry,
-        Producer(settings, registry, [EVENTS, STATUS]) as producer,
-    ):
-        for number in range(WITHDRAWALS):
-            if number % 50 == 0:
-                await producer.publish([_live()])
-            now = datetime.now(UTC)
-            told = event(number, f"A{number}", 5, now, "withdrawal")
-            started = time.perf_counter()
-            await producer.publish(
-                [outgoing(EVENTS, "kraken|main", told, int(now.timestamp() * 1000))]
-            )
-            while f"A{number}" not in await asyncio.to_thread(seen, url):  # noqa: ASYNC110
-                await asyncio.sleep(0.005)
-            delays.append(time.perf_counter() - started)
+    for number in range(1, WITHDRAWALS + 1):
+        amount = f"{number}E-8"
+        shown = f"{Decimal(amount):f}".rstrip("0")
+        started = time.perf_counter()
+        post(
+            f"{venue.control}/operation",
+            {"operation": "withdrawal", "asset": "BTC", "amount": shown},
+        )
+        while shown not in values(url):
+            assert time.perf_counter() - started < 30, f"{shown} is not there"
+            time.sleep(0.005)
+        delays.append(time.perf_counter() - started)
     return delays
-
-
-def _live():
-    now = datetime.now(UTC)
-    status = ConnectorStatus(
-        venue="kraken",
-        account="main",
-        feed="ws",
-        state="live",
-        reason="",
-        epoch=1,
-        since=now,
-        instance="bench",
-        version="0",
-    )
-    return outgoing(STATUS, "kraken|main", status, int(now.timestamp() * 1000))
