@@ -86,7 +86,8 @@ def chained(
     """
     keys: dict[str, str] = {}
     for telling in told:
-        row, place = telling.row, telling.row.placed
+        row = telling.row
+        place = row.placed
         key = keys.get(row.key)
         if key is None:
             key = keys[row.key] = rows.escaped(row.key)

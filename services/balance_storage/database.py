@@ -222,12 +222,16 @@ def _check(
 async def _store_events(
     cursor: Cursor, batch: Sequence[Row], numbers: _Numbers
 ) -> None:
-    """Store what counts of a batch, and what it changes."""
+    """Store what counts of a batch, and what it changes.
+
+    The ends of the accounts' chains are locked before anything is read: an account is
+    written by one instance at a time, even while its records lie in two partitions.
+    """
+    owners = sorted({numbers.accounts[row.key] for row in batch})
+    await cursor.execute(sql.ENDS, (owners,))
+    ends = {owner: End(at, link.bytes) async for owner, at, link in cursor}
     known, heads = await _known(cursor, batch, numbers)
     settled = facts.settle(batch, known, heads, datetime.now(UTC))
-    owners = {numbers.accounts[telling.row.key] for telling in settled.told}
-    await cursor.execute(sql.ENDS, (list(owners),))
-    ends = {owner: End(at, link.bytes) async for owner, at, link in cursor}
     links = await _copy_rows(cursor, settled, numbers, ends)
     await _merge(cursor, settled, links)
     chains = [end.link.hex() for end in ends.values()]

@@ -162,6 +162,32 @@ async def test_damage_is_found_and_named(books, damage, expected):
     assert all(any(place.startswith(where) for where in wanted) for _, place in told)
 
 
+async def test_what_retention_dropped_is_no_disagreement(bus, make_event):
+    """The chain goes on behind it, and the topic may know more than the database."""
+    old = [
+        make_event(event_id=f"old-{at}", received_at=datetime(2026, 1, at, tzinfo=UTC))
+        for at in (1, 2, 3)
+    ]
+    new = make_event(event_id="new", received_at=AN_HOUR_AGO)
+    await bus.publish([*old, new])
+    await publish(bus.settings, LATEST, [new])
+    async with bus.instance():
+        await bus.until_taken(4)
+    dsn = bus.settings.postgres_dsn.get_secret_value()
+    with psycopg.connect(dsn) as connection:
+        connection.execute("SELECT balancebus.drop_partitions('2026-03-01Z')")
+    report = await audit(bus.settings, quiet)
+    assert [] == report.findings
+    tally = Tally(rows=2, on_topic=4, expired=2, balances=1)
+    assert {"kraken|main": tally} == report.tallies
+    with psycopg.connect(dsn) as connection:
+        connection.execute(
+            "UPDATE balancebus.tellings SET balance = 7 WHERE number = 3"
+        )
+    kinds = {kind for kind, _ in await found(bus)}
+    assert {Kind.CHANGED, Kind.OTHER} == kinds
+
+
 async def test_topic_that_is_shorter_than_what_is_stored_is_found(books):
     """A topic made anew tells other records under the same offsets."""
     with psycopg.connect(books.settings.postgres_dsn.get_secret_value()) as connection:
