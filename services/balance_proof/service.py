@@ -172,17 +172,25 @@ class Proving:
         """Take records and write verdicts, for ever."""
         watch = Watch(SERVICE, consumer, self._parts)
         async for batch in consumer.batches():
-            if self._unread is None:
-                ends = await consumer.end()
-                self._unread = {place: end for place, end in ends.items() if end}
+            shards = self._shards
+            await self._note_ends(consumer)
             self._token += 1
             for place, records in batch.items():
-                await self._take(consumer, place, records)
+                if self._shards is shards:  # else they are read again from the start
+                    await self._take(consumer, place, records)
             await self._wait_for_others(consumer, batch)
             lags = await watch.look() or {}
             self._complete(lags)
             self._catch_up(lags)
             await self._publish()
+
+    async def _note_ends(self, consumer: Consumer) -> None:
+        """Note where the partitions end that were just given to us."""
+        if self._unread is not None:
+            return
+        shards, ends = self._shards, await consumer.end()
+        if self._shards is shards:
+            self._unread = {place: end for place, end in ends.items() if end}
 
     async def _wait_for_others(
         self, consumer: Consumer, batch: Mapping[Place, list[Incoming]]
@@ -219,7 +227,8 @@ class Proving:
         for incoming in records:
             await self._fold(consumer, shard, incoming)
         topic, partition = place
-        self._positions[place] = records[-1].offset + 1
+        if self._shards.get(partition) is shard:
+            self._positions[place] = records[-1].offset + 1
         telemetry.RECORDS_CONSUMED.labels(SERVICE, topic).inc(len(records))
         telemetry.RECORD_SECONDS.labels(SERVICE, topic).observe(
             time.perf_counter() - started
