@@ -223,8 +223,8 @@ async def test_killed_in_the_middle_it_comes_to_the_same_verdicts(
 
 
 async def test_two_instances_share_the_accounts(tell, read, start, make):
-    """Each account is proven by whoever has its partition, and by no two."""
-    _, first = await start()
+    """Each account is proven by whoever has its partition, also when one is killed."""
+    task, first = await start()
     _, second = await start()
 
     async def ready():
@@ -241,6 +241,18 @@ async def test_two_instances_share_the_accounts(tell, read, start, make):
 
     found = await until(proven)
     assert {"PROVEN"} == {one.verdict for one in found.values()}
+    await start()
+    await kill(task)
+    for account in ACCOUNTS:
+        life = Life(make, account)
+        await tell(life.update("2", "0.5", 50), life.alive(50))
+
+    async def moved():
+        figures = [one.observed for one in (await read()).values()]
+        return [Decimal(2)] * len(ACCOUNTS) == figures
+
+    assert await until(moved, 60)
+    assert {"PROVEN"} == {one.verdict for one in (await read()).values()}
 
 
 async def test_acknowledgement_on_the_bus_settles(tell, read, start, make):
