@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.tree import Tree
 
+from balance_cli.quiet import quiet
 from balance_cli.times import time_of
 from balance_schemas.decimals import plain
 from balance_shared.errors import (
@@ -80,12 +81,13 @@ def explain(
 ) -> None:
     """Say why a figure is what it is, down to the venue's own messages.
 
-    The picture it stands on, each change since with its ledger lines, comparisons with
-    REST, the verdict of proof, and where the raw frames lie.
+    The picture it stands on, each change since with its ledger lines, comparisons
+    with REST, the verdict of proof, and where the raw frames lie.
 
     Reads PostgreSQL (BALANCEBUS_POSTGRES_DSN; the role balancebus_reader suffices) and,
     for frames that are not stored there, Kafka. Exit code 0, or 2 for wrong settings.
     """
+    quiet()
     try:
         times = time_of("--at", at), time_of("--known-at", known_at)
         settings = load(StorageSettings)
@@ -93,7 +95,8 @@ def explain(
     except SettingsError as error:
         raise typer.Exit(refuse(error)) from None
     except psycopg.Error as error:
-        typer.echo(f"balancebus: PostgreSQL: {str(error).strip()}", err=True)
+        said = " ".join(str(error).split())
+        typer.echo(f"balancebus: PostgreSQL: {said}", err=True)
         raise typer.Exit(ExitCode.BUG) from None
     if form is Format.JSON:
         typer.echo(msgspec.json.format(msgspec.json.encode(_values(found))).decode())

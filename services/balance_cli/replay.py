@@ -19,6 +19,7 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
+from balance_cli.quiet import quiet
 from balance_cli.times import time_of
 from balance_connector.books import Account
 from balance_connector.judgement import REASONS, Difference, Judgement, Telling
@@ -140,6 +141,7 @@ def replay(
     Exit code 0: all that can be judged is equal; 1: something differs, or nothing could
     be judged; 2: wrong settings.
     """
+    quiet()
     try:
         asked = Asked(
             _venue(venue), account, time_of("--from", since), time_of("--to", until)

@@ -54,10 +54,10 @@ def migrate_tables() -> None:
 
 @app.command(name="rebuild")
 def rebuild_tables() -> None:
-    """Store what the topics hold, from their beginning to their present end, and stop.
+    """Store what the topics hold, up to their present end, and stop.
 
-    For a new database (BALANCEBUS_POSTGRES_DSN); one that was begun goes on where it
-    was. Storage of another database may run meanwhile.
+    For a new database (BALANCEBUS_POSTGRES_DSN); one that was begun goes on from
+    there. Storage of another database may run meanwhile.
     """
     try:
         settings = load(StorageSettings)
@@ -65,7 +65,8 @@ def rebuild_tables() -> None:
     except SettingsError as error:
         raise typer.Exit(refuse(error)) from None
     except psycopg.Error as error:
-        typer.echo(f"balancebus: PostgreSQL: {str(error).strip()}", err=True)
+        said = " ".join(str(error).split())
+        typer.echo(f"balancebus: PostgreSQL: {said}", err=True)
         raise typer.Exit(ExitCode.BUG) from None
     except BalanceBusError as error:
         typer.echo(f"balancebus: {error}", err=True)
