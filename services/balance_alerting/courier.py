@@ -71,6 +71,10 @@ class Courier:
         """Take another way from the next hand-over on."""
         self._route = route
 
+    def under_way(self) -> asyncio.Task[None] | None:
+        """Return the hand-over that is not noted yet."""
+        return self._task
+
     def take_done(self) -> list[Notice]:
         """Return what the route took since the last call."""
         if self._task is not None and self._task.done():
@@ -213,6 +217,12 @@ class Couriers:
 
         Alerts that are not yet written must not be told: publish first.
         """
+        self.note(alerts)
+        for courier in self._couriers.values():
+            courier.hand_over(alerts)
+
+    def note(self, alerts: Collection[Alerts]) -> None:
+        """Note what routes took."""
         for courier in self._couriers.values():
             for notice in courier.take_done():
                 alert = notice.alert
@@ -220,7 +230,12 @@ class Couriers:
                     one.told(
                         courier.name, alert.alert_id, alert.started_at, notice.number
                     )
-            courier.hand_over(alerts)
+
+    async def settle(self, seconds: float) -> None:
+        """Wait for what is under way, not longer than that."""
+        tasks = [task for one in self._couriers.values() if (task := one.under_way())]
+        if tasks:
+            await asyncio.wait(tasks, timeout=seconds)
 
     async def stop(self) -> None:
         """Give up what is under way."""

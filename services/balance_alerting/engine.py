@@ -39,6 +39,7 @@ from balance_alerting.rules import (
     ReconciliationFailed,
     Ruleset,
     StaleFor,
+    TransitOlderThan,
     UnprovenFor,
 )
 from balance_alerting.selectors import Selector, Subject
@@ -81,8 +82,12 @@ class Engine:
     # What was before
 
     def restore(self, episode: Episode) -> None:
-        """Take an alert as its topic has it, before any other record."""
-        self.alerts.restore(episode)
+        """Take an alert as its topic has it, before any other record.
+
+        Those of transfers are not of one partition; see `balance_alerting.transit`.
+        """
+        if not isinstance(self.alerts.rule(episode.rule), TransitOlderThan):
+            self.alerts.restore(episode)
 
     def begin(self, now: datetime) -> None:
         """Decide on all that was told so far; from now on every record counts.

@@ -38,7 +38,8 @@ from balance_schemas.topics import (
 from balance_shared import telemetry
 from balance_shared.errors import RecordInvalid
 from balance_shared.kafka import Consumer, Incoming, Reader
-from balance_shared.kafka.consumer import Positions
+from balance_shared.kafka.consumer import Positions, decoded
+from balance_shared.registry import Registry
 from balance_shared.settings import ServiceSettings
 
 SERVICE = "alerting"
@@ -96,9 +97,7 @@ def take(engine: Engine, record: Record | None, incoming: Incoming) -> None:
             engine.take_status(incoming.key or "", None, time_of(incoming))
 
 
-async def decoded(
-    consumer: Consumer, topic: Topic, incoming: Incoming
-) -> Record | None:
+async def read(registry: Registry, topic: Topic, incoming: Incoming) -> Record | None:
     """Return a record, or None for a tombstone and for what cannot be read.
 
     An event that cannot be read is counted and said: its balance keeps its last figure.
@@ -106,7 +105,7 @@ async def decoded(
     if incoming.value is None:
         return None
     try:
-        return await consumer.decode(topic.record, incoming)
+        return await decoded(registry, topic.record, incoming)
     except RecordInvalid as error:
         telemetry.RECORDS_REJECTED.labels(SERVICE, incoming.topic).inc()
         log.warning("record_invalid", error=str(error))
@@ -119,7 +118,8 @@ class Restorer:
     Args:
         settings: where Kafka is.
         ruleset: the rules.
-        consumer: of the group; it knows schemas and positions.
+        registry: where schemas come from.
+        consumer: of the group; it knows the positions.
         now: the time, for partitions of which nothing was ever decided.
     """
 
@@ -127,6 +127,7 @@ class Restorer:
         self,
         settings: ServiceSettings,
         ruleset: Ruleset,
+        registry: Registry,
         consumer: Consumer,
         now: datetime,
     ) -> None:
@@ -134,6 +135,7 @@ class Restorer:
         self._prefix = settings.topic_prefix
         self._lookback = lookback(ruleset)
         self._ruleset = ruleset
+        self._registry = registry
         self._consumer = consumer
         self._now = now
         self._engines: dict[int, Engine] = {}
@@ -167,7 +169,7 @@ class Restorer:
         starts, ends = await reader.beginnings(places), await reader.ends(places)
         async for batch in reader.read(starts, ends):
             for incoming in batch:
-                alert = await decoded(self._consumer, ALERTS, incoming)
+                alert = await read(self._registry, ALERTS, incoming)
                 episode = episode_of(alert) if isinstance(alert, Alert) else None
                 if episode is not None:
                     self._engines[incoming.partition].restore(episode)
@@ -215,7 +217,7 @@ class Restorer:
         starts = await reader.since(times)
         async for batch in reader.read(starts, positions):
             for incoming in batch:
-                record = await decoded(self._consumer, EVENTS, incoming)
+                record = await read(self._registry, EVENTS, incoming)
                 take(self._engines[incoming.partition], record, incoming)
 
     async def _seeds(self, reader: Reader, begun: dict[int, datetime]) -> None:
@@ -225,7 +227,7 @@ class Restorer:
         seeds: dict[int, dict[str, BalanceEvent]] = {one: {} for one in self._engines}
         async for batch in reader.read(starts, ends):
             for incoming in batch:
-                record = await decoded(self._consumer, LATEST, incoming)
+                record = await read(self._registry, LATEST, incoming)
                 known = seeds[incoming.partition]
                 if isinstance(record, BalanceEvent):
                     known[incoming.key or ""] = record
@@ -242,6 +244,6 @@ class Restorer:
         starts, ends = await reader.beginnings(places), await reader.ends(places)
         async for batch in reader.read(starts, ends):
             for incoming in batch:
-                record = await decoded(self._consumer, topic, incoming)
+                record = await read(self._registry, topic, incoming)
                 take(self._engines[incoming.partition], record, incoming)
         return ends

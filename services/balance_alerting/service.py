@@ -16,7 +16,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -29,7 +29,7 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from balance_alerting.courier import Couriers
+from balance_alerting.alerts import Alerts
 from balance_alerting.engine import Engine
 from balance_alerting.restore import (
     COMMITTED,
@@ -37,18 +37,18 @@ from balance_alerting.restore import (
     SERVICE,
     Place,
     Restorer,
-    decoded,
+    read,
     take,
 )
-from balance_alerting.routes import routes_of
-from balance_alerting.rules import Ruleset
-from balance_alerting.rules_file import read_file, text_of
+from balance_alerting.rules import TransitOlderThan
+from balance_alerting.rules_file import Rules
+from balance_alerting.transit import LateWatch
 from balance_schemas.keys import account_key
 from balance_schemas.records import Alert
 from balance_schemas.topics import ALERTS, EVENTS, LATEST
 from balance_shared import telemetry
 from balance_shared.clock import Clock, SystemClock
-from balance_shared.errors import BusInterrupted, SettingsError
+from balance_shared.errors import BusInterrupted
 from balance_shared.kafka import (
     Consumer,
     Incoming,
@@ -75,8 +75,8 @@ WAIT_S = 0.1
 IN_FLIGHT = timedelta(milliseconds=500)
 """How old a time has to be to count as passed: records on their way are let in."""
 
-LOOK_EVERY_S = 2.0
-"""How often the rules file is looked at, in seconds."""
+DRAIN_S_MAX = 3.0
+"""How long routes, and then Kafka, may take when the service stops, in seconds."""
 
 Batch = dict[Place, list[Incoming]]
 
@@ -106,80 +106,6 @@ async def run(
         async for attempt in _for_ever(parts):
             with attempt:
                 await _session(settings, parts, rules, attempt.retry_state)
-
-
-class Rules:
-    """The rules in use, and who is told by them.
-
-    Args:
-        path: of the file.
-        session: for the routes.
-        parts: told whether the file in place is in use.
-        clock: the service's.
-
-    Attributes:
-        ruleset: the rules.
-        couriers: of their routes.
-        clock: the service's.
-        version: grows with each change.
-    """
-
-    def __init__(
-        self,
-        path: Path,
-        session: aiohttp.ClientSession,
-        parts: Parts,
-        clock: Clock,
-    ) -> None:
-        self._path = path
-        self._session = session
-        self._parts = parts
-        self._text = ""
-        self._look_at = 0.0
-        self.clock = clock
-        self.couriers = Couriers(parts, clock)
-        self.ruleset = Ruleset()
-        self.version = 0
-
-    async def load(self) -> None:
-        """Use what the file says.
-
-        Raises:
-            SettingsError: it is wrong; the rules that were in use still are.
-        """
-        try:
-            told = read_file(self._path)
-            routes = routes_of(told.rules.routes, self._session, self.clock)
-        except SettingsError as error:
-            telemetry.RULES_RELOADS.labels("refused").inc()
-            first = str(error).splitlines()[0]
-            self._parts.not_ready("rules", f"refused, the old ones go on: {first}")
-            raise
-        await self.couriers.use(routes)
-        self.ruleset, self._text = told.rules, told.text
-        self.version += 1
-        self._parts.ready("rules")
-        telemetry.RULES_RELOADS.labels("loaded").inc()
-        telemetry.RULES_LOADED.set(self.clock.now().timestamp())
-        log.info("rules_loaded", rules=len(self.ruleset.rules), routes=list(routes))
-
-    def look_now(self) -> None:
-        """Read the file at the next look, changed or not."""
-        self._look_at, self._text = 0.0, ""
-
-    async def look(self) -> None:
-        """Load the file again if it has changed."""
-        now = self.clock.monotonic()
-        if now < self._look_at:
-            return
-        self._look_at = now + LOOK_EVERY_S
-        try:
-            text = text_of(self._path)
-            if text != self._text:
-                self._text = text  # a wrong one is told once
-                await self.load()
-        except SettingsError as error:
-            log.warning("rules_refused", errors=str(error).splitlines())
 
 
 @asynccontextmanager
@@ -224,7 +150,8 @@ async def _session(
         producer = await stack.enter_async_context(
             Producer(settings, registry, [ALERTS])
         )
-        alerting = Alerting(settings, producer, rules, parts)
+        alerting = Alerting(settings, registry, producer, rules, parts)
+        stack.push_async_callback(alerting.stop)
         consumer = Consumer(
             settings,
             registry,
@@ -243,6 +170,7 @@ class Alerting:
 
     Args:
         settings: the topics' prefix.
+        registry: where schemas come from.
         producer: of alerts.
         rules: in use.
         parts: told whether Kafka answers and the alerts are restored.
@@ -251,6 +179,7 @@ class Alerting:
     def __init__(
         self,
         settings: AlertingSettings,
+        registry: Registry,
         producer: Producer,
         rules: Rules,
         parts: Parts,
@@ -260,7 +189,9 @@ class Alerting:
         self._topics = {topic.full_name(prefix): topic for topic in FOLLOWED}
         self._committed = {topic.full_name(prefix) for topic in COMMITTED}
         self._events = EVENTS.full_name(prefix)
+        self._registry = registry
         self._producer = producer
+        self._late: LateWatch | None = None
         self._rules = rules
         self._parts = parts
         self._partitions: set[int] = set()
@@ -277,6 +208,21 @@ class Alerting:
 
     async def run(self, consumer: Consumer) -> None:
         """Read on, for ever."""
+        try:
+            await self._follow(consumer)
+        except asyncio.CancelledError:
+            await self._drain()
+            raise
+
+    async def _drain(self) -> None:
+        """Write down who was told of what before the process ends."""
+        await self._rules.couriers.settle(DRAIN_S_MAX)
+        self._rules.couriers.note(self._alerts())
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_S_MAX):
+                await self._publish()
+
+    async def _follow(self, consumer: Consumer) -> None:
         watch = Watch(SERVICE, consumer, self._parts)
         async for batch in consumer.batches(wait_s=WAIT_S):
             await self._rules.look()
@@ -285,23 +231,38 @@ class Alerting:
                 await self._restore(consumer)
                 self._restored_for = wanted
                 continue  # the batch was read from before
-            await self._take(consumer, batch)
+            await self._take(batch)
             await self._pass_time(consumer)
             await self._publish()
             await consumer.commit(self._reached(batch))
-            alerts = [engine.alerts for engine in self._engines.values()]
-            self._rules.couriers.work(alerts)
+            self._rules.couriers.work(self._alerts())
             await self._publish()  # who was told of what
             self._show()
             await watch.look()
+
+    async def stop(self) -> None:
+        """Let go of what was connected beside the consumer."""
+        late, self._late = self._late, None
+        if late is not None:
+            await late.stop()
+
+    def _alerts(self) -> list[Alerts]:
+        late = [self._late.alerts] if self._late else []
+        return [engine.alerts for engine in self._engines.values()] + late
 
     async def _restore(self, consumer: Consumer) -> None:
         self._parts.not_ready("alerts", "reading the topics")
         started = time.perf_counter()
         now = self._rules.clock.now()
-        restorer = Restorer(self._settings, self._rules.ruleset, consumer, now)
+        ruleset = self._rules.ruleset
+        restorer = Restorer(self._settings, ruleset, self._registry, consumer, now)
         restored = await restorer.run(self._partitions)
         self._engines = restored.engines
+        await self.stop()
+        on_transfers = any(isinstance(one, TransitOlderThan) for one in ruleset.rules)
+        if on_transfers and 0 in self._partitions:
+            self._late = LateWatch(self._settings, self._registry, ruleset)
+            await self._late.start(now)
         await consumer.seek(restored.positions)
         await self._publish()
         first = {
@@ -314,12 +275,12 @@ class Alerting:
         seconds = round(time.perf_counter() - started, 3)
         log.info("alerts_restored", partitions=len(self._engines), seconds=seconds)
 
-    async def _take(self, consumer: Consumer, batch: Batch) -> None:
+    async def _take(self, batch: Batch) -> None:
         for (name, partition), records in batch.items():
             started = time.perf_counter()
             engine = self._engines[partition]
             for incoming in records:
-                record = await decoded(consumer, self._topics[name], incoming)
+                record = await read(self._registry, self._topics[name], incoming)
                 take(engine, record, incoming)
             _count(name, partition, records, time.perf_counter() - started)
 
@@ -330,13 +291,15 @@ class Alerting:
         for partition, engine in self._engines.items():
             if lags.get((self._events, partition)) == 0:
                 engine.tick(now)
+        if self._late is not None:
+            await self._late.look(now)
 
     async def _publish(self) -> None:
         now_ms = int(self._rules.clock.now().timestamp() * 1000)
         records = [
             _outgoing(alert, now_ms)
-            for engine in self._engines.values()
-            for alert in engine.alerts.take_records()
+            for alerts in self._alerts()
+            for alert in alerts.take_records()
         ]
         if records:
             await self._producer.publish(records)
@@ -350,8 +313,8 @@ class Alerting:
 
     def _show(self) -> None:
         counts: Counter[tuple[str, str]] = Counter()
-        for engine in self._engines.values():
-            counts.update(engine.alerts.counts())
+        for alerts in self._alerts():
+            counts.update(alerts.counts())
         for rule in self._rules.ruleset.rules:
             counts.setdefault((rule.name, rule.severity), 0)
         for labels in self._shown - counts.keys():

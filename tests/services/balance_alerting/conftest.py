@@ -14,6 +14,7 @@ from aiohttp import web
 from balance_alerting.engine import Engine
 from balance_alerting.memory import episode_of
 from balance_alerting.rules_text import read_rules
+from balance_alerting.transit import Late
 from balance_schemas.records import (
     Alert,
     BalanceEvent,
@@ -145,6 +146,32 @@ def tell(engine: Engine, record: Any) -> None:
 rules_of = lru_cache(read_rules)
 
 
+class PlayLate:
+    """Plays events to the rules on transfers, as `Play` does to the others."""
+
+    def __init__(self, rules: str, before: Any = ()) -> None:
+        self.late = Late(rules_of(rules))
+        for alert in before:
+            self.late.restore(episode_of(alert))
+        self.late.begin()
+        self.records: list[Alert] = []
+
+    def tell(self, *records: Any) -> list[str]:
+        """Give events; a number of seconds is a look at that time."""
+        for record in records:
+            if isinstance(record, BalanceEvent):
+                self.late.take(record)
+            else:
+                self.late.tick(at(record))
+        new = self.late.alerts.take_records()
+        self.records += new
+        return [f"{alert.rule} {alert.state}" for alert in new]
+
+    def topic(self) -> list[Alert]:
+        """Return the last record of each alert."""
+        return list({alert.alert_id: alert for alert in self.records}.values())
+
+
 class Play:
     """Plays records to an engine.
 
@@ -164,7 +191,7 @@ class Play:
             self.engine.restore(episode_of(alert))
         for record in past:
             tell(self.engine, record)
-        self.engine.begin(self.engine.now)
+        self.engine.begin(max(self.engine.now, NOON))
         self.records: list[Alert] = self.engine.alerts.take_records()
 
     def tell(self, *records: Any) -> list[str]:
@@ -193,8 +220,22 @@ def given_up(_seconds: float) -> tuple[str, None]:
     return "kraken|main|ws", None
 
 
+def out(seconds: float, amount: Any) -> BalanceEvent:
+    """Return a withdrawal from the account."""
+    return moved(seconds, 5, -Decimal(amount), "withdrawal")
+
+
+def came(seconds: float, amount: Any) -> BalanceEvent:
+    """Return a deposit at another venue."""
+    names = {"venue": "bitfinex", "event_id": f"d{seconds}"}
+    return moved(seconds, 9, amount, "deposit", **names)
+
+
 class Make:
     """Builders for tests."""
+
+    out = staticmethod(out)
+    came = staticmethod(came)
 
     amount = Decimal
     given_up = staticmethod(given_up)
@@ -291,3 +332,9 @@ def alertmanager(tmp_path, receiver):
     found.start()
     yield found
     found.kill()
+
+
+@pytest.fixture(scope="session")
+def play_late() -> type[PlayLate]:
+    """Give what plays events to the rules on transfers."""
+    return PlayLate

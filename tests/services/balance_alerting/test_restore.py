@@ -97,7 +97,7 @@ async def test_what_was_before_the_position_is_taken_note_of(settings, make):
             break
         place = (EVENTS.full_name(settings.topic_prefix), 0)
         await consumer.commit({place: 3})
-        restored = await Restorer(settings, RULES, consumer, now).run([0])
+        restored = await Restorer(settings, RULES, registry, consumer, now).run([0])
     engine = restored.engines[0]
     found = {one.subject.asset: one.started_at for one in engine.alerts.lasting()}
     assert {"OLD": minutes[0], "LOW": minutes[1] + timedelta(minutes=10)} == found

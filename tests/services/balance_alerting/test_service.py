@@ -258,3 +258,23 @@ async def test_alerts_are_on_their_topic(settings, make, start, publish, hook):
                 await asyncio.sleep(0.2)
         last = (await found())[-1]
     assert ("low|kraken|main||spot/main|BTC", "firing") == (last.alert_id, last.state)
+
+
+async def test_what_does_not_arrive_is_told(make, settings, start, publish, hook):
+    """Of any partition, and its end once it is there; through a restart."""
+    file = settings.alerting_rules_file
+    rule = "  - {name: late, type: transit_older_than, older_than: 1s, keep_firing_for: 0s}\n"
+    file.write_text(file.read_text() + rule)
+    _, first = await start()
+    gone = make.moved(1, 50, -7, "withdrawal", received_at=now())
+    await publish(EVENTS, gone)
+    await until(lambda: ("late", "new") in hook.rules())
+    await asyncio.sleep(1)
+    await ended(first)
+    await start()
+    names = {"venue": "bitfinex", "received_at": now()}
+    await publish(EVENTS, make.moved(2, 60, 7, "deposit", **names))
+    await until(lambda: ("late", "resolved") in hook.rules())
+    assert [("late", "new"), ("late", "resolved"), ("out", "new")] == sorted(
+        hook.rules()
+    )
