@@ -13,6 +13,7 @@ ROOT = Path(__file__).parent.parent
 SOURCES = ("schemas", "shared", "services", "deploy/local")
 NUMBERS_ARE_MONEY = (
     "schemas/balance_schemas",
+    "services/balance_alerting",
     "services/balance_connector",
     "services/balance_storage",
 )
