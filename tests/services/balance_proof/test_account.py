@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from proof_records import Make
 
 from balance_proof.account import SILENT, Account
 from balance_proof.ledger import HISTORY, LATE
@@ -226,7 +227,7 @@ def test_what_was_proven_before_is_not_forgotten(start, make):
 @given(st.randoms(use_true_random=True))
 def test_order_of_reading_does_not_matter(rng):
     """Topics are read side by side; a state counts once all before it is taken."""
-    make = make_anew()
+    make = Make()
     new = {"epoch": make.epoch(40)}
     events = [
         (make.row("1", 1, epoch=make.epoch(0)), make.ms(1)),
@@ -270,13 +271,6 @@ def test_order_of_reading_does_not_matter(rng):
     expected = list(Told(*(record for *_, record in ordered)).account.proofs())
     assert expected == list(account.proofs())
     assert "PROVEN" == expected[0].verdict
-
-
-def make_anew():
-    """Return builders, for tests that hypothesis runs many times."""
-    from conftest import Make  # noqa: PLC0415 — the one beside this file
-
-    return Make()
 
 
 def test_state_waits_until_all_before_it_is_taken(start, make):
