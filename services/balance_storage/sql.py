@@ -155,15 +155,10 @@ WHERE known.topic = place.topic AND known.topic_partition = place.topic_partitio
 
 SESSION = """
 SET timezone = 'UTC';
-SET synchronous_commit = off;
 SET lock_timeout = '10s';
 SET idle_in_transaction_session_timeout = '30s'
 """
-"""Ends the transaction of an instance that was stopped in the middle of it.
-
-A commit does not wait for the disk: rows and positions are in one transaction, so that
-a server that loses its last moments loses both, and Kafka tells those records again.
-"""
+"""Ends the transaction of an instance that was stopped in the middle of it."""
 
 READER = """
 SET timezone = 'UTC';
