@@ -224,7 +224,7 @@ _SOURCES: dict[str, tuple[str, str | None, str, dict[str, str]]] = {
         {
             **_BALANCE_KEY,
             "proven_through": "The least of all balances; null if any balance or "
-            "account has none, or if one is VIOLATED.",
+            "account has none.",
             "reason": "Why the balance that holds it back is where it is.",
         },
     ),

@@ -208,7 +208,7 @@ async def test_quality_says_how_far_an_account_can_be_trusted(books, make_event)
 async def test_watermark_is_the_least_of_all_and_names_who_holds_it_back(
     books, make_event
 ):
-    """Whatever is unknown, unproven or violated keeps the firm from being proven."""
+    """What is not proven any further, or never was, keeps the firm back."""
     query = "SELECT proven_through, account, verdict FROM balancebus.proven_watermark"
     assert [(None, None, None)] == books.read(query)
     one = make_event(event_id="a")
@@ -218,10 +218,10 @@ async def test_watermark_is_the_least_of_all_and_names_who_holds_it_back(
     assert [(None, "other", "UNPROVEN")] == books.read(query)
     await books.store([], [early])
     assert [(hour(8), "other", "UNPROVEN")] == books.read(query)
+    await books.store([], [proof(one, verdict="VIOLATED", proven_through=hour(7))])
+    assert [(hour(7), "main", "VIOLATED")] == books.read(query)
     await books.store([], [status("silent")])
     assert [(None, "silent", "UNPROVEN")] == books.read(query)
-    await books.store([], [proof(one, verdict="VIOLATED")])
-    assert [(None, "main", "VIOLATED")] == books.read(query)
 
 
 async def test_states_before_the_last_are_kept(books):

@@ -100,17 +100,16 @@ WITH known AS (
     SELECT known.venue, known.account, b.balance_key, p.proven_through,
         coalesce(p.verdict, 'UNPROVEN') AS verdict,
         CASE WHEN b.balance_key IS NULL THEN 'no balance is known'
-            WHEN p.verdict IS NULL THEN 'there is no proof' ELSE p.reason END AS reason,
-        p.verdict IS NOT DISTINCT FROM 'VIOLATED' AS violated
+            WHEN p.verdict IS NULL THEN 'there is no proof' ELSE p.reason END AS reason
     FROM known LEFT JOIN balancebus.balances b USING (venue, account)
     LEFT JOIN balancebus.proofs p ON p.balance_key = b.balance_key
 )
-SELECT CASE WHEN NOT least.violated THEN least.proven_through END AS proven_through,
-    least.venue, least.account, least.balance_key, least.verdict, least.reason
+SELECT least.proven_through, least.venue, least.account, least.balance_key,
+    least.verdict, least.reason
 FROM (SELECT) AS firm
 LEFT JOIN (
     SELECT * FROM judged
-    ORDER BY violated DESC, proven_through NULLS FIRST, venue, account, balance_key
+    ORDER BY proven_through NULLS FIRST, venue, account, balance_key
     LIMIT 1
 ) AS least ON true;
 """
