@@ -22,12 +22,7 @@ from pathlib import Path
 
 import aiohttp
 import structlog
-from tenacity import (
-    AsyncRetrying,
-    RetryCallState,
-    retry_if_exception_type,
-    wait_random_exponential,
-)
+from tenacity import RetryCallState
 
 from balance_alerting.alerts import Alerts
 from balance_alerting.engine import Engine
@@ -48,7 +43,6 @@ from balance_schemas.records import Alert
 from balance_schemas.topics import ALERTS, EVENTS, LATEST
 from balance_shared import telemetry
 from balance_shared.clock import Clock, SystemClock
-from balance_shared.errors import BusInterrupted
 from balance_shared.kafka import (
     Consumer,
     Incoming,
@@ -61,10 +55,8 @@ from balance_shared.kafka import (
 from balance_shared.kafka.consumer import Positions
 from balance_shared.registry import Registry
 from balance_shared.service import Parts
+from balance_shared.sessions import for_ever
 from balance_shared.settings import AlertingSettings
-
-BACK_OFF_S_MAX = 5.0
-"""Longest wait between two tries, in seconds."""
 
 REGISTRY_PATIENCE_S = 10.0
 """How long a schema is asked for before the session is given up, in seconds."""
@@ -103,7 +95,7 @@ async def run(
     async with _rules_in_use(settings.alerting_rules_file, parts, clock) as rules:
         topics = [*FOLLOWED, LATEST, ALERTS]
         await apply_topics(settings, topics=topics, correct=False)
-        async for attempt in _for_ever(parts):
+        async for attempt in for_ever(parts, "alerts"):
             with attempt:
                 await _session(settings, parts, rules, attempt.retry_state)
 
@@ -122,21 +114,6 @@ async def _rules_in_use(
         finally:
             loop.remove_signal_handler(signal.SIGHUP)
             await rules.couriers.stop()
-
-
-def _for_ever(parts: Parts) -> AsyncRetrying:
-    def note(state: RetryCallState) -> None:
-        error = state.outcome.exception() if state.outcome else None
-        parts.not_ready("kafka", str(error))
-        parts.not_ready("alerts", "reading the topics again")
-        log.warning("interrupted", part="kafka", error=repr(error))
-
-    return AsyncRetrying(
-        wait=wait_random_exponential(multiplier=0.2, max=BACK_OFF_S_MAX),
-        retry=retry_if_exception_type(BusInterrupted),
-        before_sleep=note,
-        reraise=True,
-    )
 
 
 async def _session(

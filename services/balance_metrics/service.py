@@ -9,12 +9,7 @@ says so.
 import time
 
 import structlog
-from tenacity import (
-    AsyncRetrying,
-    RetryCallState,
-    retry_if_exception_type,
-    wait_random_exponential,
-)
+from tenacity import RetryCallState
 
 from balance_metrics.gauges import Gauges
 from balance_metrics.proof_gauges import ProofGauges
@@ -23,20 +18,18 @@ from balance_metrics.state import Series, State
 from balance_schemas.records import BalanceEvent, BalanceProof, ConnectorStatus
 from balance_schemas.topics import LATEST, PROOFS, STATUS
 from balance_shared import telemetry
-from balance_shared.errors import BusInterrupted, RecordInvalid
+from balance_shared.errors import RecordInvalid
 from balance_shared.kafka import Consumer, Incoming, Watch, apply_topics
 from balance_shared.kafka.consumer import Positions, R
 from balance_shared.registry import Registry
 from balance_shared.service import Parts
+from balance_shared.sessions import for_ever
 from balance_shared.settings import MetricsSettings
 
 TOPICS = (LATEST, PROOFS, STATUS)
 
 SERVICE = "metrics"
 """Name of this service in metrics."""
-
-BACK_OFF_S_MAX = 5.0
-"""Longest wait between two tries, in seconds."""
 
 REGISTRY_PATIENCE_S = 10.0
 """How long a schema is asked for before reading begins anew, in seconds."""
@@ -60,7 +53,7 @@ async def run(settings: MetricsSettings, parts: Parts) -> None:
     parts.not_ready("balances", "starting")
     await apply_topics(settings, topics=TOPICS, correct=False)
     gauges = Gauges()
-    async for attempt in _for_ever(parts):
+    async for attempt in for_ever(parts, "balances"):
         with attempt:
             await _session(settings, parts, gauges, attempt.retry_state)
 
@@ -68,21 +61,6 @@ async def run(settings: MetricsSettings, parts: Parts) -> None:
 def allowed_assets(text: str) -> frozenset[str]:
     """Return the assets of a comma-separated list; empty means all."""
     return frozenset(asset.strip() for asset in text.split(",") if asset.strip())
-
-
-def _for_ever(parts: Parts) -> AsyncRetrying:
-    def note(state: RetryCallState) -> None:
-        error = state.outcome.exception() if state.outcome else None
-        parts.not_ready("kafka", str(error))
-        parts.not_ready("balances", "reading the topics again")
-        log.warning("interrupted", part="kafka", error=repr(error))
-
-    return AsyncRetrying(
-        wait=wait_random_exponential(multiplier=0.2, max=BACK_OFF_S_MAX),
-        retry=retry_if_exception_type(BusInterrupted),
-        before_sleep=note,
-        reraise=True,
-    )
 
 
 async def _session(

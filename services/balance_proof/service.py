@@ -23,12 +23,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import structlog
-from tenacity import (
-    AsyncRetrying,
-    RetryCallState,
-    retry_if_exception_type,
-    wait_random_exponential,
-)
+from tenacity import RetryCallState
 
 from balance_proof.shard import Shard
 from balance_proof.transfers import Transfers
@@ -48,7 +43,7 @@ from balance_schemas.topics import (
     STATUS,
 )
 from balance_shared import telemetry
-from balance_shared.errors import BusInterrupted, RecordInvalid
+from balance_shared.errors import RecordInvalid
 from balance_shared.kafka import (
     Consumer,
     Incoming,
@@ -60,15 +55,13 @@ from balance_shared.kafka import (
 from balance_shared.kafka.consumer import Positions
 from balance_shared.registry import Registry
 from balance_shared.service import Parts
+from balance_shared.sessions import for_ever
 from balance_shared.settings import ProofSettings
 
 SERVICE = "proof"
 """Name of this service in metrics."""
 
 TOPICS = (EVENTS, RECONCILIATIONS, STATUS, ACKNOWLEDGEMENTS, PROOFS)
-
-BACK_OFF_S_MAX = 5.0
-"""Longest wait between two tries, in seconds."""
 
 REGISTRY_PATIENCE_S = 10.0
 """How long a schema is asked for before the session is given up, in seconds."""
@@ -96,24 +89,9 @@ async def run(settings: ProofSettings, parts: Parts) -> None:
     await apply_topics(settings, topics=TOPICS, correct=False)
     async with asyncio.TaskGroup() as group:
         group.create_task(Transfers(settings).run())
-        async for attempt in _for_ever(parts):
+        async for attempt in for_ever(parts, "books"):
             with attempt:
                 await _session(settings, parts, attempt.retry_state)
-
-
-def _for_ever(parts: Parts) -> AsyncRetrying:
-    def note(state: RetryCallState) -> None:
-        error = state.outcome.exception() if state.outcome else None
-        parts.not_ready("kafka", str(error))
-        parts.not_ready("books", "reading the topics again")
-        log.warning("interrupted", part="kafka", error=repr(error))
-
-    return AsyncRetrying(
-        wait=wait_random_exponential(multiplier=0.2, max=BACK_OFF_S_MAX),
-        retry=retry_if_exception_type(BusInterrupted),
-        before_sleep=note,
-        reraise=True,
-    )
 
 
 async def _session(
