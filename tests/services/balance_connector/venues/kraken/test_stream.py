@@ -1,5 +1,6 @@
 """What each frame means, one connection at a time."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 import msgspec
@@ -25,6 +26,14 @@ def _stream():
     """Return a connection with a picture of BTC in two wallets and USD in one."""
     stream = connection()
     list(stream.receive(frame("snapshot", [BTC, USD], 1), NOW).events)
+    return stream
+
+
+def asked():
+    """Return a connection whose subscription is out."""
+    stream = connection()
+    answer = Response(200, b'{"error":[],"result":{"token":"T"}}')
+    stream.open(answer, 1, NOW)
     return stream
 
 
@@ -59,6 +68,34 @@ class TestOpening:
 
         assert "all" == params["users"]
         assert "snapshot" not in params
+
+    @pytest.mark.parametrize(
+        "sign", [b'{"channel":"heartbeat"}', b'{"method":"pong"}']
+    )
+    def test_unanswered_subscription_is_asked_for_anew(self, sign):
+        """A venue that lives and answers nothing never got the subscription."""
+        stream = asked()
+
+        assert stream.receive(sign, NOW + timedelta(seconds=8)).demand is None
+        step = stream.receive(sign, NOW + timedelta(seconds=8.1))
+        assert "no_answer" == step.demand.reason
+        assert not step.keep
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            b'{"method":"subscribe","success":true,"result":{"channel":"balances"}}',
+            frame("snapshot", [USD], 1),
+            b'{"channel":"status","data":[{"system":"maintenance"}]}',
+        ],
+    )
+    def test_answered_subscription_may_take_its_time(self, answer):
+        """An answer, the picture itself or maintenance is reason enough to wait."""
+        stream = asked()
+        list(stream.receive(answer, NOW).events)
+        late = NOW + timedelta(seconds=25)
+
+        assert stream.receive(b'{"channel":"heartbeat"}', late).demand is None
 
     def test_missing_permission_is_named(self):
         """A key without the WebSocket permission is refused by name."""
