@@ -69,9 +69,7 @@ class TestOpening:
         assert "all" == params["users"]
         assert "snapshot" not in params
 
-    @pytest.mark.parametrize(
-        "sign", [b'{"channel":"heartbeat"}', b'{"method":"pong"}']
-    )
+    @pytest.mark.parametrize("sign", [b'{"channel":"heartbeat"}', b'{"method":"pong"}'])
     def test_unanswered_subscription_is_asked_for_anew(self, sign):
         """A venue that lives and answers nothing never got the subscription."""
         stream = asked()
