@@ -1,28 +1,67 @@
-"""What rules would have done to the events of a time. No I/O but in `play_topics`.
+"""What rules would have done to the records of a time. No I/O; `history` reads.
 
-Events are played to engines as the service would have read them, one engine for each
-partition, and time passes up to the end. Feeds and proofs are not played, as their
-topics keep only the last state: nothing is held.
+Theory of operation. The records of all topics are played to the engine that the service
+has, one engine for each partition, in the order in which they were written; before each
+the clock goes as far as the service's would have been. What was before the time is only
+taken note of, as after a restart. So what is found is what the service would have done,
+had it lived through the time, as far as the topics still have what it would have read.
+
+A topic that has lost records (by age, or compacted: only the last of each key is kept)
+is whole from some time on. Before that nothing is said of rules that depend on it; and
+where the alerts topic is not whole, it is not said that something did not fire.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
+from balance_alerting.conditions import condition_of
 from balance_alerting.engine import Engine
-from balance_alerting.memory import HELD, RESOLVED, Episode, episode_of
-from balance_alerting.restore import lookback
-from balance_alerting.rules import Ruleset
+from balance_alerting.memory import Episode, episode_of
+from balance_alerting.restore import IN_FLIGHT, lookback, take
+from balance_alerting.rules import (
+    DATA_QUALITY,
+    BaseRule,
+    ProofViolated,
+    ReconciliationFailed,
+    Ruleset,
+    StaleFor,
+    TransitOlderThan,
+    UnprovenFor,
+)
+from balance_alerting.transit import LOOK_EVERY, Late
 from balance_schemas.records import Alert, BalanceEvent, Record
-from balance_schemas.topics import ALERTS, EVENTS, Topic
-from balance_shared.kafka import Incoming, Reader
-from balance_shared.kafka.consumer import decoded
-from balance_shared.registry import Registry
-from balance_shared.settings import ServiceSettings
+from balance_schemas.topics import (
+    ALERTS,
+    EVENTS,
+    PROOFS,
+    RECONCILIATIONS,
+    STATUS,
+    Topic,
+)
+from balance_shared.kafka import Incoming
+from balance_shared.transit import WINDOW, Transits
 
 AGREED, MISSED, EXTRA = "fired too", "did not fire", "would not fire"
 """How what would have been compares with what was."""
+
+UNKNOWN, UNJUDGED = "not known", "not judged"
+"""Nobody knows whether it fired; it fired, and nobody knows whether it would have."""
+
+COMPARED_BEFORE = timedelta(days=1)
+"""How long before the time comparisons are read: the last of them counts."""
+
+Whole = Mapping[Topic, datetime]
+"""Topic that has lost records → since when it has all that was written to it, UTC."""
+
+_DEPENDS: Mapping[type[BaseRule], Topic] = {
+    StaleFor: STATUS,
+    ProofViolated: PROOFS,
+    UnprovenFor: PROOFS,
+    ReconciliationFailed: RECONCILIATIONS,
+}
+"""Rules → the topic that they are on; all others are on events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,53 +91,150 @@ class Outcome:
     summary: str
 
 
+def past(ruleset: Ruleset) -> timedelta:
+    """Return how long before the time events matter."""
+    on_transfers = any(isinstance(one, TransitOlderThan) for one in ruleset.rules)
+    return max(lookback(ruleset), WINDOW if on_transfers else timedelta(0))
+
+
 class Backtest:
-    """Rules that are played events of one partition.
+    """Rules that are played the records of one partition.
 
     Args:
         ruleset: the rules.
-        start: from when on alerts count, UTC; earlier events are only taken note of.
+        start: from when on alerts count, UTC; earlier records are only taken note of.
         end: up to when, UTC.
+        latest: the current balance of each key, for those of which no event is played.
     """
 
-    def __init__(self, ruleset: Ruleset, start: datetime, end: datetime) -> None:
+    def __init__(
+        self,
+        ruleset: Ruleset,
+        start: datetime,
+        end: datetime,
+        latest: Iterable[BalanceEvent] = (),
+    ) -> None:
         self._engine = Engine(ruleset)
         self._start = start
         self._end = end
+        self._latest = latest
         self._found: dict[tuple[str, datetime], Episode] = {}
 
-    def take(self, event: BalanceEvent) -> None:
-        """Take an event; in the order of the topic."""
-        if event.received_at >= self._end:
+    def take(self, at: datetime, record: Record | None, incoming: Incoming) -> None:
+        """Take a record, None for a tombstone; in the order of `at`.
+
+        Args:
+            at: when it was written, UTC; of an event, when it arrived.
+            record: what it says.
+            incoming: where it lies, and its key.
+        """
+        if at >= self._end:
             return
-        if event.received_at >= self._start and not self._engine.alerts.begun:
-            self._engine.begin(self._start)
-        self._engine.take_event(event)
+        if at >= self._start:
+            self._begin()
+            if not isinstance(record, BalanceEvent):
+                self._engine.tick(at - IN_FLIGHT)
+        take(self._engine, record, incoming)
         self._keep()
 
     def finish(self) -> list[Episode]:
         """Let time pass up to the end; returns what would have been told."""
-        if not self._engine.alerts.begun:
-            self._engine.begin(self._start)
+        self._begin()
         self._engine.tick(self._end)
         self._keep()
-        return list(self._found.values())
+        return [one for one in self._found.values() if one.notice]
+
+    def _begin(self) -> None:
+        if self._engine.alerts.begun:
+            return
+        for event in self._latest:
+            if event.received_at < self._start:
+                self._engine.take_latest(event)
+        self._engine.begin(self._start)
 
     def _keep(self) -> None:
-        for alert in self._engine.alerts.take_records():
-            episode = episode_of(alert)
-            if episode is not None:
-                self._found[episode.alert_id, episode.started_at] = episode
+        self._found |= _episodes(self._engine.alerts.take_records())
+
+
+class LateBacktest:
+    """Rules on transfers that are played the events of all partitions.
+
+    Args:
+        ruleset: the rules.
+        start: from when on alerts count, UTC.
+        end: up to when, UTC.
+    """
+
+    def __init__(self, ruleset: Ruleset, start: datetime, end: datetime) -> None:
+        self._late = Late(ruleset)
+        self._start = start
+        self._end = end
+        self._transits = Transits()
+        self._before: dict[str, BalanceEvent] = {}
+        self._legs: list[BalanceEvent] = []
+
+    def take(self, event: BalanceEvent) -> None:
+        """Take an event; those of one account in the order of the topic."""
+        if event.received_at >= self._end:
+            return
+        if self._transits.take(event):
+            before = self._before.pop(event.key, None)  # what changed, it may tell
+            self._legs += [event] if before is None else [before, event]
+        elif event.kind != "backfill":
+            self._before[event.key] = event
+
+    def finish(self) -> list[Episode]:
+        """Play the transfers in their order; returns what would have been told."""
+        found: dict[tuple[str, datetime], Episode] = {}
+        self._late.begin()
+        over = [(_left(one) + WINDOW + LOOK_EVERY, None) for one in self._legs]
+        told = [(one.received_at, one) for one in self._legs]
+        for at, event in sorted([*told, *over], key=lambda one: one[0]):
+            if at < self._end:
+                self._late.tick(at)
+                if event is not None:
+                    self._late.take(event)
+                    self._late.tick(at)
+        self._late.tick(self._end)
+        found = _episodes(self._late.alerts.take_records())
+        return [
+            one
+            for one in found.values()
+            if one.notice and (one.resolved_at or self._end) >= self._start
+        ]
+
+
+def _left(event: BalanceEvent) -> datetime:
+    return event.venue_time or event.received_at
+
+
+def _episodes(records: Iterable[Alert]) -> dict[tuple[str, datetime], Episode]:
+    """Return the last state of each episode."""
+    found = (episode_of(alert) for alert in records)
+    return {(one.alert_id, one.started_at): one for one in found if one is not None}
 
 
 def outcomes(
-    would: Iterable[Episode], was: Iterable[Episode], start: datetime, end: datetime
+    would: Iterable[Episode],
+    was: Iterable[Alert],
+    ruleset: Ruleset,
+    times: tuple[datetime, datetime],
+    whole: Whole,
 ) -> list[Outcome]:
     """Compare what would have been with what was, in the order of their beginnings.
 
     Two are the same if they are of the same rule and balance, and overlap.
+
+    Args:
+        would: as `Backtest.finish` and `LateBacktest.finish` return it.
+        was: the records of the alerts topic, in its order.
+        ruleset: the rules that were played.
+        times: from when and up to when, UTC.
+        whole: since when topics are, that are not.
     """
-    actual = [one for one in was if _overlap(one, start, end) and one.notice]
+    start, end = times
+    known = _episodes(was).values()
+    actual = [one for one in known if one.notice and _overlap(one, start, end)]
     found, matched = [], set[int]()
     for one in would:
         same = [
@@ -108,18 +244,66 @@ def outcomes(
             and _overlap(other, one.started_at, one.resolved_at or end)
         ]
         matched.update(same)
-        found.append(_outcome(one, AGREED if same else MISSED))
-    found += [
-        _outcome(one, EXTRA)
-        for place, one in enumerate(actual)
-        if place not in matched and one.state != HELD
-    ]
+        lost = ALERTS in whole and one.started_at < whole[ALERTS]
+        found.append(_outcome(one, AGREED if same else UNKNOWN if lost else MISSED))
+    since = _judged_since(ruleset, whole)
+    for place, one in enumerate(actual):
+        if place not in matched:
+            judged = one.rule not in since or one.started_at >= since[one.rule]
+            found.append(_outcome(one, EXTRA if judged else UNJUDGED))
     return sorted(found, key=lambda one: (one.started_at, one.alert_id))
 
 
+def notes(ruleset: Ruleset, start: datetime, whole: Whole) -> Iterator[str]:
+    """Yield a line for each thing that the topics do not tell any more.
+
+    Args:
+        ruleset: the rules that are played.
+        start: from when on alerts count, UTC.
+        whole: since when topics are, that are not.
+    """
+    late = {topic: since for topic, since in whole.items() if since > start}
+    if EVENTS in late:
+        yield f"the events topic begins at {_spoken(late[EVENTS])}"
+    for topic, since in late.items():
+        names = [one.name for one in ruleset.rules if _DEPENDS.get(type(one)) is topic]
+        if names:
+            yield (
+                f"{', '.join(names)}: not judged before {_spoken(since)}, as the "
+                f"{topic.name} topic has lost records of before"
+            )
+    held = [late[topic] for topic in (STATUS, PROOFS) if topic in late]
+    values = [one for one in ruleset.rules if condition_of(one) is not None]
+    if held and values:
+        yield (
+            f"before {_spoken(max(held))} it is not known what would have been held: "
+            "rules on values are judged as if all could be trusted"
+        )
+    if ALERTS in late:
+        yield (
+            f"the alerts topic has lost records of before {_spoken(late[ALERTS])}: "
+            f"what it does not tell of is {UNKNOWN}"
+        )
+
+
+def _judged_since(ruleset: Ruleset, whole: Whole) -> dict[str, datetime]:
+    """Return rule → since when it can be judged, of those that cannot be always."""
+    held = [whole[topic] for topic in (STATUS, PROOFS) if topic in whole]
+    since = {DATA_QUALITY: max(held)} if held else {}
+    for rule in ruleset.rules:
+        topics = {EVENTS, _DEPENDS.get(type(rule), EVENTS)}
+        lost = [whole[topic] for topic in topics if topic in whole]
+        if lost:
+            since[rule.name] = max(lost)
+    return since
+
+
+def _spoken(time: datetime) -> str:
+    return f"{time:%Y-%m-%d %H:%M:%S} UTC"
+
+
 def _overlap(one: Episode, start: datetime, end: datetime) -> bool:
-    ended = one.resolved_at if one.state == RESOLVED else None
-    return one.started_at <= end and (ended is None or ended >= start)
+    return one.started_at <= end and (one.resolved_at or start) >= start
 
 
 def _outcome(one: Episode, compared: str) -> Outcome:
@@ -134,53 +318,3 @@ def _outcome(one: Episode, compared: str) -> Outcome:
         compared=compared,
         summary=one.summary,
     )
-
-
-async def play_topics(
-    settings: ServiceSettings, ruleset: Ruleset, start: datetime, end: datetime
-) -> tuple[list[Outcome], datetime | None]:
-    """Play the events of the bus; returns the outcomes, and when the events begin.
-
-    Raises:
-        BusInterrupted: Kafka or the registry fails in a way that passes.
-        RecordInvalid: a record cannot be read, so nothing can be said.
-    """
-    would: list[Episode] = []
-    first: datetime | None = None
-    async with (
-        Registry(settings.schema_registry_url, 10) as registry,
-        Reader(settings, [EVENTS, ALERTS]) as reader,
-    ):
-        for place in reader.places(EVENTS):
-            backtest = Backtest(ruleset, start, end)
-            starts = await reader.since({place: start - lookback(ruleset)})
-            ends = await reader.ends([place])
-            async for batch in reader.read(starts, ends):
-                for incoming in batch:
-                    event = await _read(registry, EVENTS, incoming)
-                    if isinstance(event, BalanceEvent):
-                        first = min(first or event.received_at, event.received_at)
-                        backtest.take(event)
-            would += backtest.finish()
-        places = reader.places(ALERTS)
-        starts, ends = await reader.beginnings(places), await reader.ends(places)
-        was: dict[tuple[str, datetime], Episode] = {}
-        async for batch in reader.read(starts, ends):
-            for episode in _episodes(
-                [await _read(registry, ALERTS, one) for one in batch]
-            ):
-                was[episode.alert_id, episode.started_at] = episode
-    return outcomes(would, was.values(), start, end), first
-
-
-def _episodes(records: Iterable[Record | None]) -> Iterator[Episode]:
-    for record in records:
-        episode = episode_of(record) if isinstance(record, Alert) else None
-        if episode is not None:
-            yield episode
-
-
-async def _read(registry: Registry, topic: Topic, incoming: Incoming) -> Record | None:
-    if incoming.value is None:
-        return None
-    return await decoded(registry, topic.record, incoming)

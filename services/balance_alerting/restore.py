@@ -51,6 +51,9 @@ FOLLOWED = (EVENTS, RECONCILIATIONS, STATUS, PROOFS)
 COMMITTED = (EVENTS, RECONCILIATIONS)
 """Those of which every record counts once: the group's positions are in them."""
 
+IN_FLIGHT = timedelta(milliseconds=500)
+"""How old a time has to be to count as passed: records on their way are let in."""
+
 Place = tuple[str, int]
 
 log = structlog.get_logger(__name__)

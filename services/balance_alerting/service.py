@@ -17,7 +17,6 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from datetime import timedelta
 from pathlib import Path
 
 import aiohttp
@@ -29,6 +28,7 @@ from balance_alerting.engine import Engine
 from balance_alerting.restore import (
     COMMITTED,
     FOLLOWED,
+    IN_FLIGHT,
     SERVICE,
     Place,
     Restorer,
@@ -63,9 +63,6 @@ REGISTRY_PATIENCE_S = 10.0
 
 WAIT_S = 0.1
 """How long a batch is waited for, in seconds: people are told this often."""
-
-IN_FLIGHT = timedelta(milliseconds=500)
-"""How old a time has to be to count as passed: records on their way are let in."""
 
 DRAIN_S_MAX = 3.0
 """How long routes, and then Kafka, may take when the service stops, in seconds."""

@@ -14,7 +14,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from balance_alerting.backtest import Outcome, play_topics
+from balance_alerting.backtest import Outcome, notes
+from balance_alerting.history import play_topics
 from balance_alerting.memory import spoken
 from balance_alerting.rules_file import errors_in, read_file
 from balance_alerting.schema import schema_text
@@ -75,10 +76,10 @@ def backtest(
         Format, typer.Option("--format", help="CSV and JSON have every field.")
     ] = Format.TABLE,
 ) -> None:
-    """Show what rules would have done to the bus's events, beside what fired.
+    """Show what rules would have done to what is on the bus, beside what fired.
 
-    Goes back as far as the events topic does. Feeds and proofs are not played: nothing
-    is held, and their rules are silent.
+    Events, states of feeds, proofs and comparisons are played as the service reads
+    them. What the topics do not tell any more is said, by rule.
     """
     errors = errors_in(rules)
     if errors:
@@ -90,17 +91,14 @@ def backtest(
         if times[0] >= times[1]:
             raise SettingsError("--from: has to be before --to")
         ruleset = read_file(rules).rules
-        found, first = asyncio.run(play_topics(settings, ruleset, *times))
+        found, whole = asyncio.run(play_topics(settings, ruleset, *times))
     except SettingsError as error:
         raise typer.Exit(refuse(error)) from None
     except (BusInterrupted, RecordInvalid) as error:
         typer.echo(f"balancebus: {error}", err=True)
         raise typer.Exit(ExitCode.BUG) from None
-    if first is None:
-        typer.echo("balancebus: the events topic has nothing of that time", err=True)
-    elif first > times[0]:
-        since = f"{first:%Y-%m-%d %H:%M:%S}"
-        typer.echo(f"balancebus: the events topic begins at {since} UTC", err=True)
+    for line in notes(ruleset, times[0], whole):
+        typer.echo(f"balancebus: {line}", err=True)
     _WRITERS[form](found)
 
 

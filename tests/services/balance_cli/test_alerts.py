@@ -6,11 +6,15 @@ import subprocess
 import sys
 import time
 import uuid
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from aiokafka.errors import OffsetOutOfRangeError
 
 from balance_schemas.records import BalanceEvent
 from balance_schemas.topics import EVENTS
@@ -142,5 +146,28 @@ async def test_backtest_shows_what_would_have_fired(bus, rules):
         found["worst"],
         found["compared"],
     )
-    code, out, _ = run(*asked, **environment)
+    code, out, errors = run(*asked, **environment)
     assert "│ 1m     │ low  │ warning  │ kraken|main||spot/main|BTC │" in out
+    assert "" == errors
+
+
+@pytest.mark.integration
+async def test_backtest_says_what_is_gone(bus, rules, stack):
+    """By the topic and the time, beside what can still be said."""
+    began, environment = bus
+    topic = f"{environment['BALANCEBUS_TOPIC_PREFIX']}.events.v1"
+    admin = AIOKafkaAdminClient(
+        bootstrap_servers=stack.endpoints.kafka_bootstrap_servers
+    )
+    await admin.start()
+    for partition in range(2):
+        with suppress(OffsetOutOfRangeError):
+            await admin.delete_records(
+                {TopicPartition(topic, partition): RecordsToDelete(before_offset=2)}
+            )
+    await admin.close()
+    since = (began - timedelta(minutes=1)).isoformat()
+    asked = ("alerts", "backtest", "--rules", rules(RIGHT), "--from", since)
+    code, out, errors = run(*asked, "--format", "json", **environment)
+    assert (0, []) == (code, json.loads(out))
+    assert "balancebus: the events topic begins at " in errors
