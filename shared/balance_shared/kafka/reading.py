@@ -119,6 +119,9 @@ class Reader:
                     for tp, end in open_.items()
                     if await consumer.position(tp) >= end
                 }
+                # Else Kafka would be asked for more, and keep us waiting for all else
+                # until it answers that there is none, after half a second.
+                consumer.pause(*done)
             for tp, records in fetched.items():
                 taken = [incoming_of(one) for one in records if one.offset < open_[tp]]
                 if taken:

@@ -52,6 +52,15 @@ async def test_a_stretch_is_read_and_no_more(settings, producer, place):
         assert [] == await keys(reader, {}, ends)
 
 
+async def test_nothing_is_fetched_beyond_the_end(settings, producer, place):
+    """Kafka would answer after half a second, and the next question would wait for it."""
+    await producer.publish(number(3))
+    async with Reader(settings, [EVENTS]) as reader:
+        assert [0, 1, 2] == await keys(reader, {place: 0}, {place: 3})
+        assert {place} == reader._running().paused()
+        assert [1, 2] == await keys(reader, {place: 1}, {place: 3})
+
+
 async def test_a_time_is_found(settings, producer, place):
     """The first record at or after it, or none."""
     await producer.publish(number(10))
