@@ -166,6 +166,7 @@ class ConnectorStatus(Record, frozen=True, kw_only=True):
     sequence: int | None = None
     instance: str
     version: str
+    backfill_since: datetime | None = None
 
     @property
     def key(self) -> str:

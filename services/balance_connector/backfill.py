@@ -5,7 +5,6 @@ balance. Stretches wait in line and are asked for one after the other, at the pa
 the venue's limit on such calls allows; the stream does not wait for them.
 """
 
-import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
@@ -16,6 +15,7 @@ from balance_connector.feed import Feed
 from balance_connector.memory import Memory
 from balance_connector.rest import Answer
 from balance_connector.retry import retrying
+from balance_connector.stretches import Stretches
 from balance_connector.venue import HistoryProtocol, Stretch
 from balance_shared.errors import BusInterrupted, VenueRefused, Verdict, classify
 
@@ -31,24 +31,18 @@ class Backfiller:
     Args:
         feed: the ways to venue and bus.
         told: what the stream has told.
+        stretches: what is owed.
     """
 
-    def __init__(self, feed: Feed, told: Memory) -> None:
+    def __init__(self, feed: Feed, told: Memory, stretches: Stretches) -> None:
         self._feed = feed
         self._told = told
-        self._stretches: asyncio.Queue[Stretch] = asyncio.Queue()
-
-    def missed(self, stretch: Stretch) -> None:
-        """Put a stretch in line."""
-        wider = replace(
-            stretch, since=stretch.since - MARGIN, until=stretch.until + MARGIN
-        )
-        self._stretches.put_nowait(wider)
+        self._stretches = stretches
 
     async def run(self) -> None:
         """Fetch for ever; a key without permission for history loses only that."""
         while True:
-            stretch = await self._stretches.get()
+            stretch = _wider(await self._stretches.first())
             try:
                 async for attempt in retrying(
                     self._feed.clock, self._note, _is_passing
@@ -57,13 +51,22 @@ class Backfiller:
                         await self._fetch(stretch)
             except VenueRefused as error:
                 log.error("backfill_refused", error=str(error))  # noqa: TRY400
+            self._stretches.told()
 
     def _note(self, error: BaseException, wait_s: float) -> None:
         log.warning("backfill_failed", error=str(error), wait_s=round(wait_s, 2))
 
     async def _fetch(self, stretch: Stretch) -> None:
-        """Ask for one stretch from its beginning; what was told is not told again."""
+        """Ask for one stretch from its beginning; what was told is not told again.
+
+        Raises:
+            BusInterrupted: records were dropped on their way, and the stream has not
+                yet read back which: try again.
+        """
         feed, board = self._feed, self._feed.board
+        losses = feed.outbox.losses
+        if not self._told.is_current(losses):
+            raise BusInterrupted("what was told is not read back yet")
         epoch = feed.memory.next_epoch()
         within = stretch.since, stretch.until, stretch.epoch
         feed.teller.begin(epoch, feed.opening("history", within))
@@ -72,6 +75,8 @@ class Backfiller:
         protocol = feed.venue.history(feed.credentials, feed.options, stretch)
         calls, lines = 0, 0
         while answer := await feed.rest.call(feed.nonces, protocol.request):
+            if feed.outbox.losses != losses:  # or lines would count as told for good
+                raise BusInterrupted("records were dropped on their way")
             lines += await self._take(protocol, books, answer, calls)
             calls += 1
             await feed.clock.sleep(feed.venue.history_interval_s)
@@ -103,6 +108,11 @@ class Backfiller:
         if step.demand is not None:
             raise step.demand
         return len(events)
+
+
+def _wider(stretch: Stretch) -> Stretch:
+    since, until = stretch.since - MARGIN, stretch.until + MARGIN
+    return replace(stretch, since=since, until=until)
 
 
 def _is_passing(error: BaseException) -> bool:

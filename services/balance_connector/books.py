@@ -492,33 +492,36 @@ class Books:
 
 
 def changed(
-    before: Mapping[str, Holding], now: Mapping[str, Holding]
+    before: Mapping[str, Holding], now: Mapping[str, Holding], *, all_: bool = False
 ) -> tuple[Holding, ...]:
-    """Return the balances that are new or differ, then those that are gone; by key."""
+    """Return the balances that are new or differ, then those that are gone; by key.
+
+    Args:
+        before: what was known.
+        now: what is.
+        all_: count every balance as changed: what was known is not from just before.
+    """
     new = [
         (key, holding)
         for key, holding in now.items()
-        if key not in before or before[key].balance != holding.balance
+        if all_ or key not in before or before[key].balance != holding.balance
     ]
     gone = [(key, holding) for key, holding in before.items() if key not in now]
     return tuple(holding for part in (new, gone) for _, holding in sorted(part))
 
 
-def recent_from(latest: Collection[BalanceEvent]) -> dict[str, datetime]:
-    """Return the facts that were told last, as far as ``latest`` shows; see `Books`."""
-    updates = [event for event in latest if event.kind == "update"]
-    updates.sort(key=lambda event: (event.received_at, event.key))
-    return {
-        name: time
-        for event in updates[-RECENT_MAX // 2 :]
-        for name, time in facts_of(event)
-    }
-
-
 def facts_of(event: BalanceEvent) -> tuple[tuple[str, datetime], ...]:
-    """Return the names under which an event's fact is known as told, and its time."""
+    """Return the names under which an event's fact is known as told, and its time.
+
+    Pictures tell no facts; a line of a history has an id, and is known by that alone.
+    """
     time = event.venue_time or event.received_at
-    return (event.event_id, time), (_fact(event), time)
+    match event.kind:
+        case "update":
+            return (event.event_id, time), (_fact(event), time)
+        case "backfill":
+            return ((event.event_id, time),)
+    return ()
 
 
 def _fact(event: BalanceEvent) -> str:

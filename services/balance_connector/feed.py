@@ -57,6 +57,7 @@ class Feed:
             losses=self.outbox.losses,
             read=owns and self.memory.read_anew,
             known=digest(self.memory.balances) if owns else "",
+            owed_since=self.memory.owed_since if owns else None,
             options=msgspec.Raw(msgspec.json.encode(self.options)),
             stretch=stretch,
         )

@@ -1,40 +1,44 @@
 """What readers of the bus believe in, kept over connections and restarts."""
 
-from collections.abc import Awaitable, Callable, Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from balance_connector.books import Holding, known_from, recent_from
-from balance_schemas.records import BalanceEvent
+from balance_connector.books import RECENT_MAX, Holding, facts_of, known_from
+from balance_connector.recall import Recall
 from balance_shared.clock import Clock
 
-ReadLatest = Callable[[], Awaitable[Collection[BalanceEvent]]]
-"""Reads the account's records of ``latest``."""
+LOOK_BACK = timedelta(minutes=30)
+"""How long before the venue was last heard facts are read back: a venue may repeat
+them, and a history reaches back further than what was missed."""
 
 
 class Memory:
     """The primary feed's picture of what is on the bus, and the source of epochs.
 
     Args:
-        read: reads the account's records of ``latest``.
+        recall: reads what is on the bus; None: nothing is, and epochs alone matter.
         clock: epochs are times.
 
     Attributes:
         balances: key → holding, as last read back or told; the same object for life.
         recent: facts that were told last; see `Books`.
-        heard_at: when the venue was last heard, as far as the bus tells; None at the
-            very first start.
+        heard_at: when the venue was last heard, as far as the bus tells, or since when
+            its history is owed; None at the very first start.
+        owed_since: since when a process before this one left history untold, until
+            the first picture: which balances moved in that time is not known.
         read_anew: whether the last `known` read the balances back.
     """
 
-    def __init__(self, read: ReadLatest, clock: Clock) -> None:
-        self._read = read
+    def __init__(self, recall: Recall | None, clock: Clock) -> None:
+        self._recall = recall
         self._clock = clock
         self.balances: dict[str, Holding] = {}
         self.recent: dict[str, datetime] = {}
         self.heard_at: datetime | None = None
+        self.owed_since: datetime | None = None
         self.read_anew = False
         self._read_back = False
         self._losses = 0
+        self._reads_first = True
         self._epoch = 0
 
     async def known(self, losses: int) -> dict[str, Holding]:
@@ -46,17 +50,33 @@ class Memory:
         if losses != self._losses:
             self._read_back, self._losses = False, losses
         self.read_anew = not self._read_back
-        if self.read_anew:
-            latest = await self._read()
-            self.balances.clear()
-            self.balances |= known_from(latest)
-            self.recent.clear()
-            self.recent |= recent_from(latest)
-            times = [event.received_at for event in latest]
-            self.heard_at = max(times, default=self.heard_at)
-            self._epoch = max(self._epoch, *(event.epoch for event in latest), 0)
-            self._read_back = True
+        if self.read_anew and self._recall is not None:
+            await self._read(self._recall)
+        self._read_back = True
         return self.balances
+
+    async def _read(self, recall: Recall) -> None:
+        latest = await recall.latest()
+        owed_since = await recall.owed_since() if self._reads_first else None
+        self.heard_at = max(
+            (event.received_at for event in latest), default=self.heard_at
+        )
+        self.owed_since = owed_since or self.owed_since
+        self.doubt_since(self.owed_since)
+        told = (
+            await recall.told_since(self.heard_at - LOOK_BACK) if self.heard_at else ()
+        )
+        facts = [fact for event in told for fact in facts_of(event)]
+        self._reads_first = False
+        self.balances.clear()
+        self.balances |= known_from(latest)
+        self.recent.clear()
+        self.recent |= dict(facts[-RECENT_MAX:])
+        self._epoch = max(self._epoch, *(event.epoch for event in latest), 0)
+
+    def is_current(self, losses: int) -> bool:
+        """Whether it holds what readers believe in, after so many losses."""
+        return self._read_back and losses == self._losses
 
     def doubt_since(self, time: datetime | None) -> None:
         """Count as heard only what came before a time: later frames may be missing."""

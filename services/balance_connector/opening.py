@@ -40,6 +40,9 @@ class Opening(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         known: digest of the balances that readers believed in; "" of a witness and of
             a history, which have none of their own.
         options: of the venue, as JSON.
+        owed_since: of a stream: since when a process before this one left history
+            untold; all balances count as changed by the first picture. None: it told
+            everything.
         stretch: of a history: from when, until when, and the epoch of the stream whose
             picture ended it.
     """
@@ -49,6 +52,7 @@ class Opening(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     losses: int = 0
     read: bool = False
     known: str = ""
+    owed_since: datetime | None = None
     options: msgspec.Raw = msgspec.Raw(b"{}")
     stretch: tuple[datetime, datetime, int] | None = None
 

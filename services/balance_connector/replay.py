@@ -11,9 +11,9 @@ came before it in its epoch, and what the connector knew when the epoch began.
   frame carries a digest of it (``opening.py``). Where neither gives that digest, for
   want of older events or because a process died between two topics, the events of the
   epoch cannot be judged.
-* **Facts told before**, which a history does not repeat, are known in the same way;
-  of a process older than the frames they are those of the events at hand, which then
-  have to reach back an hour further.
+* **Facts told before**, which a history does not repeat, are those of all events told
+  before the process's first epoch, and its own since. The events at hand have to reach
+  back an hour further than a stretch, or to the account's first.
 * **Numbers of frames that are not kept** (heartbeats) are no gap: the next frame says
   in ``after`` which number came before it. So a gap is found where it was then.
 * **Calls without a usable answer** left no frame. The protocol is asked for its next
@@ -42,7 +42,6 @@ from balance_connector.books import (
     changed,
     facts_of,
     known_from,
-    recent_from,
 )
 from balance_connector.opening import (
     AFTER,
@@ -84,6 +83,7 @@ _PICTURES_MAX = 100
 _MARGIN = timedelta(hours=1)
 """A history looks a little further back than its stretch; see `Stretch`."""
 _SINCE_1970 = datetime(1970, 1, 1, tzinfo=UTC)
+_BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -119,9 +119,12 @@ class _Stream:
         options: Any,
         books: Books,
         pictured: dict[int, tuple[Holding, ...]],
+        *,
+        all_moved: bool,
     ) -> None:
         self._protocol = venue.stream(_KEY, options, books, frozenset())
         self._books = books
+        self._all_moved = all_moved
         self._before: dict[str, Holding] | None = dict(books.known)
         self._pictured = pictured
         self._is_open = False
@@ -137,8 +140,8 @@ class _Stream:
             self._protocol.passed(int(frame.attributes[AFTER]))
         events = list(self._protocol.receive(frame.payload, frame.received_at).events)
         if self._before is not None and self._protocol.synced:
-            new = changed(self._before, self._books.known)
-            _keep(self._pictured, frame.epoch, new, _PICTURES_MAX)
+            moved = changed(self._before, self._books.known, all_=self._all_moved)
+            _keep(self._pictured, frame.epoch, moved, _PICTURES_MAX)
             self._before = None
         return events
 
@@ -239,18 +242,18 @@ class _Memory(NamedTuple):
         known: what readers believed in.
         recent: the facts that were told last.
         pictured: epoch of its stream → the balances that the picture changed.
-        since: from when on all facts are known; None: as the process knew them.
+        since: from when on all facts are known.
     """
 
     losses: int
     known: dict[str, Holding]
     recent: dict[str, datetime]
     pictured: dict[int, tuple[Holding, ...]]
-    since: datetime | None = None
+    since: datetime
 
     def knows(self, time: datetime) -> bool:
         """Whether the facts that were told at about that time are known."""
-        return self.since is None or time - _MARGIN >= self.since
+        return time >= self.since + _MARGIN
 
 
 class _Bus:
@@ -290,8 +293,7 @@ class _Bus:
             event = later.popleft()
             if event.kind != "backfill":
                 self.heads[event.key] = event
-            if event.kind in {"update", "backfill"}:
-                self.facts.update(facts_of(event))
+            self.facts.update(facts_of(event))
         while len(self.facts) > RECENT_MAX:
             del self.facts[next(iter(self.facts))]
 
@@ -361,7 +363,8 @@ class Replay:
             return _Running(_Polls(self._venue, options, books), run, unjudged)
         books = self._books(frame, memory.known, memory.recent)
         pictured = {} if unjudged else memory.pictured  # what changed is not known
-        stream = _Stream(self._venue, options, books, pictured)
+        all_moved = opening.owed_since is not None
+        stream = _Stream(self._venue, options, books, pictured, all_moved=all_moved)
         return _Running(stream, run, unjudged)
 
     def _history(self, frame: RawFrame, opening: Opening, options: Any) -> _Running:
@@ -394,31 +397,29 @@ class Replay:
             return own, ""
         known = known_from(self._bus.heads.values())
         is_known = digest(known) == opening.known
-        memory = self._from_bus(opening, known, own, is_known=is_known)
+        if is_known and not self._bus.heads:
+            self._bus.since = _BEGINNING  # nothing was told before: all is at hand
+        memory = self._from_bus(opening, known, own)
         _keep(self._memories, opening.run, memory, _RUNS_MAX)
         began = _SINCE_1970 + timedelta(microseconds=epoch)
-        return memory, "" if is_known and memory.knows(began) else NOT_KNOWN
+        heads = self._bus.heads.values()
+        heard = max((event.received_at for event in heads), default=began)
+        since = min(heard, opening.owed_since or heard) if opening.read else began
+        return memory, "" if is_known and memory.knows(since) else NOT_KNOWN
 
     def _from_bus(
         self,
         opening: Opening,
         known: dict[str, Holding],
         own: _Memory | None,
-        *,
-        is_known: bool,
     ) -> _Memory:
         """Return what a process knew, by what the events on the topic tell."""
         if own is not None and not opening.read:
             return own._replace(known=known)
         since = self._bus.since or opening.run
         pictured = own.pictured if own else {}
-        if not opening.read:
-            return _Memory(
-                opening.losses, known, dict(self._bus.facts), pictured, since
-            )
-        recent = recent_from(self._bus.heads.values())
-        whole = None if is_known else since
-        return _Memory(opening.losses, known, recent, pictured, whole)
+        facts = dict(self._bus.facts)
+        return _Memory(opening.losses, known, facts, pictured, since)
 
 
 def _opening(frame: RawFrame) -> Opening | None:

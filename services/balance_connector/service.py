@@ -1,7 +1,7 @@
 """One connector: puts the parts together and sees to a clean end."""
 
 import asyncio
-from collections.abc import Collection, Coroutine, Iterator
+from collections.abc import Coroutine, Iterator
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -14,17 +14,18 @@ from balance_connector.backfill import Backfiller
 from balance_connector.books import Account
 from balance_connector.connection import Connect, connected
 from balance_connector.feed import Feed
-from balance_connector.memory import Memory, ReadLatest
+from balance_connector.memory import Memory
 from balance_connector.outbox import Entry, Outbox, Publisher
 from balance_connector.poll import PollRunner
+from balance_connector.recall import KafkaRecall, Recall
 from balance_connector.rest import Nonces, RestClient
 from balance_connector.status import HEARTBEAT_S, Board
 from balance_connector.stream import StreamRunner
+from balance_connector.stretches import Stretches
 from balance_connector.tell import Teller
 from balance_connector.venue import Credentials, State, Venue
 from balance_connector.witness import StreamWitness
-from balance_schemas.keys import account_key
-from balance_schemas.records import BalanceEvent, ConnectorStatus
+from balance_schemas.records import ConnectorStatus
 from balance_schemas.topics import (
     DEAD_LETTERS,
     EVENTS,
@@ -35,7 +36,7 @@ from balance_schemas.topics import (
 )
 from balance_shared.clock import Clock, SystemClock
 from balance_shared.errors import SettingsError, VenueRefused
-from balance_shared.kafka import Producer, apply_topics, outgoing, read_compacted
+from balance_shared.kafka import Producer, apply_topics, outgoing
 from balance_shared.registry import Registry
 from balance_shared.service import Parts
 from balance_shared.settings import PREFIX, ConnectorSettings
@@ -64,11 +65,8 @@ async def run(venue: Venue, settings: ConnectorSettings, parts: Parts) -> None:
     async with Registry(settings.schema_registry_url) as registry:
         await apply_topics(settings, TOPICS, correct=False)
 
-        async def latest() -> Collection[BalanceEvent]:
-            key = account_key(venue.name, settings.account)
-            records = read_compacted(settings, registry, LATEST, key, BalanceEvent)
-            return (await records).values()
-
+        names = venue.name, settings.account
+        recall = KafkaRecall(settings, registry, *names, clock)
         async with (
             Producer(settings, registry, TOPICS) as producer,
             RestClient(rest_url, clock) as rest,
@@ -76,7 +74,7 @@ async def run(venue: Venue, settings: ConnectorSettings, parts: Parts) -> None:
             parts.ready("registry")
             parts.ready("kafka")
             await Connector(
-                venue, settings, options, parts, producer, rest, latest, clock
+                venue, settings, options, parts, producer, rest, recall, clock
             ).run()
 
 
@@ -91,7 +89,7 @@ class Connector:
         parts: Parts,
         producer: Publisher,
         rest: RestClient,
-        latest: ReadLatest,
+        recall: Recall,
         clock: Clock,
         connect: Connect = connected,
     ) -> None:
@@ -101,7 +99,8 @@ class Connector:
         self._options = options
         self._parts = parts
         self._rest = rest
-        self._latest = latest
+        self._stretches = Stretches()
+        self._memory = Memory(recall, clock)
         self._clock = clock
         self._primary = settings.feeds[0]
         parts.not_ready(self._primary, "starting")
@@ -151,9 +150,9 @@ class Connector:
             return
         stream = self._feed("ws", key, nonces)
         history = replace(polls, teller=self._teller(polls.board))
-        backfiller = Backfiller(history, stream.memory)
+        backfiller = Backfiller(history, stream.memory, self._stretches)
         url = url_of(self._venue, settings, "ws")
-        runner = StreamRunner(stream, url, self._connect, backfiller.missed)
+        runner = StreamRunner(stream, url, self._connect, self._stretches)
         yield runner.run()
         yield backfiller.run()
         if "rest" in settings.feeds:
@@ -171,14 +170,14 @@ class Connector:
     def _feed(self, name: str, key: Credentials, nonces: Nonces) -> Feed:
         """Return a feed; one beside the primary feed tells no current balances."""
         board = self._boards[name]
-        read = self._latest if name == self._primary else _nothing
+        owns = name == self._primary
         return Feed(
             self._venue,
             key,
             self._options,
             self._rest,
             nonces,
-            Memory(read, self._clock),
+            self._memory if owns else Memory(None, self._clock),
             self._teller(board),
             self._outbox,
             board,
@@ -193,7 +192,14 @@ class Connector:
         return Account(self._venue.name, self._settings.account)
 
     def _board(self, feed: str) -> Board:
-        return Board(self._account, feed, self._clock, self._publish_status)
+        owed = self._stretches
+        return Board(
+            self._account,
+            feed,
+            self._clock,
+            self._publish_status,
+            lambda: owed.owed_since if feed == "ws" else None,
+        )
 
     def _publish_status(self, status: ConnectorStatus) -> None:
         """Send a status out, and say whether the primary feed does its job."""
@@ -235,10 +241,6 @@ def _key(key: SecretStr, secret: SecretStr, settings: ConnectorSettings) -> Cred
 async def _until(task: asyncio.Task[None]) -> None:
     """Raise what a task raises; the task outlives us if we are cancelled."""
     await asyncio.shield(task)
-
-
-async def _nothing() -> Collection[BalanceEvent]:
-    return ()
 
 
 def url_of(venue: Venue, settings: ConnectorSettings, feed: str) -> str:

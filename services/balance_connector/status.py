@@ -36,6 +36,7 @@ class Board:
         feed: ws or rest.
         clock: for `since`.
         publish: called with each status that is to go out.
+        owed_since: returns since when the venue's history is owed, or None.
     """
 
     def __init__(
@@ -44,11 +45,13 @@ class Board:
         feed: str,
         clock: Clock,
         publish: Callable[[ConnectorStatus], None],
+        owed_since: Callable[[], datetime | None] = lambda: None,
     ) -> None:
         self.account = account
         self._names = account.venue, account.alias, feed
         self._clock = clock
         self._publish = publish
+        self._owed_since = owed_since
         self.health = Health(State.CONNECTING, "starting")
         self.since = clock.now()
         self.epoch = 0
@@ -89,6 +92,7 @@ class Board:
                 sequence=self.sequence,
                 instance=INSTANCE,
                 version=VERSION,
+                backfill_since=self._owed_since(),
             )
         )
 

@@ -8,7 +8,6 @@ to the time limits and the pings.
 """
 
 import asyncio
-from collections.abc import Callable
 
 import structlog
 from websockets.exceptions import ConnectionClosed
@@ -19,6 +18,7 @@ from balance_connector.feed import Feed
 from balance_connector.opening import AFTER
 from balance_connector.rest import Answer
 from balance_connector.retry import STABLE_S, retrying
+from balance_connector.stretches import Stretches
 from balance_connector.venue import Health, State, StreamProtocol, Stretch
 from balance_connector.watch import Watch
 from balance_shared.errors import (
@@ -40,7 +40,7 @@ class StreamRunner:
         feed: whose stream, and its ways to venue and bus.
         url: of the stream.
         connect: opens connections.
-        missed: called after each new picture with the stretch before it.
+        stretches: where the stretch before each new picture is put in line.
 
     Attributes:
         doubt: set from outside: why the balances are in doubt; a new picture is taken.
@@ -53,7 +53,7 @@ class StreamRunner:
         feed: Feed,
         url: str,
         connect: Connect,
-        missed: Callable[[Stretch], None],
+        stretches: Stretches,
     ) -> None:
         self._feed = feed
         self._venue = feed.venue
@@ -64,7 +64,7 @@ class StreamRunner:
         self._clock = feed.clock
         self._teller = feed.teller
         self._connect = connect
-        self._missed = missed
+        self._stretches = stretches
         self._unreadable: frozenset[str] = frozenset()
         self._kept: int | None = None
         self._may_connect_s = 0.0
@@ -117,6 +117,7 @@ class StreamRunner:
         board = self._board
         memory = self._memory
         known = await memory.known(self._outbox.losses)
+        self._stretches.open(memory.heard_at)
         epoch = memory.next_epoch()
         board.epoch, board.sequence = epoch, None
         self._teller.begin(epoch, self._feed.opening("stream"))
@@ -182,10 +183,13 @@ class StreamRunner:
         before, since = dict(memory.balances), memory.heard_at
         while not protocol.synced:
             await self._next(protocol, socket, watch)
+        all_moved = memory.owed_since is not None
+        moved = changed(before, memory.balances, all_=all_moved)
+        memory.owed_since = None
         if since is not None:
             until = self._board.last_message_at or since
             epoch = self._board.epoch
-            self._missed(Stretch(since, until, changed(before, memory.balances), epoch))
+            self._stretches.close(Stretch(since, until, moved, epoch))
 
     async def _read(
         self, protocol: StreamProtocol, socket: Socket, watch: Watch

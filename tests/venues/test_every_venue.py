@@ -362,6 +362,35 @@ def test_restart_goes_on(dialect, virtually, rng):
     virtually(scenario())
 
 
+def test_history_that_a_process_left_untold_is_told_by_the_next(
+    dialect, virtually, rng
+):
+    """Its picture was told, so that nothing but the status says what is missing."""
+
+    async def scenario():
+        world = World(dialect)
+        async with world.running():
+            await world.until_live()
+            await moved(world, rng)
+            await world.until_right()
+        dialect.credit(world.venue, "0.25")
+        for _ in range(3):
+            async with world.running():
+                await world.until_live()
+            owes = world.statuses()[-1].backfill_since is not None
+            assert owes or world.events("backfill")
+        async with world.running():
+            await world.until_live()
+            await world.until(
+                lambda: world.statuses()[-1].backfill_since is None, "told late"
+            )
+        assert Decimal("0.25") in {event.delta for event in world.events("backfill")}
+        ids = [event.event_id for event in world.events()]
+        assert len(set(ids)) == len(ids)
+
+    virtually(scenario())
+
+
 def test_polls_alone_tell_the_books(dialect, virtually, rng):
     """REST as the primary feed: a picture, then what changed and what vanished."""
 

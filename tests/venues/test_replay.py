@@ -68,13 +68,7 @@ async def troubled(name: str, feeds: str) -> World:
 
 @cache
 def lived(name: str, feeds: str) -> World:
-    """Return what a connector left behind; it is read only.
-
-    The back-off's jitter is pinned. In other courses of it a history that is read
-    while records are lost, or cut off by the end of the process, is not judged whole,
-    or shows events as missing that were told live: see docs/explain-and-replay.md.
-    """
-    random.seed(0)
+    """Return what a connector left behind; it is read only."""
     return run_virtually(troubled(name, feeds))
 
 

@@ -11,10 +11,15 @@ from toy.toyex import TOYEX
 
 from balance_connector.service import Connector, options_of
 from balance_schemas.records import BalanceEvent, ConnectorStatus, Reconciliation
-from balance_schemas.topics import EVENTS, LATEST, RECONCILIATIONS, STATUS
+from balance_schemas.topics import EVENTS, RECONCILIATIONS, STATUS
 from balance_shared.service import Parts
 from balance_shared.settings import ConnectorSettings
-from balance_shared.testing import InMemoryBus, VirtualClock, run_virtually
+from balance_shared.testing import (
+    InMemoryBus,
+    InMemoryRecall,
+    VirtualClock,
+    run_virtually,
+)
 
 
 class Running:
@@ -34,13 +39,10 @@ class Running:
             Parts(),
             self.bus,
             self.toyex,
-            self._latest,
+            InMemoryRecall(self.bus),
             self.clock,
             self.toyex.connect,
         )
-
-    async def _latest(self) -> list[BalanceEvent]:
-        return list(self.bus.compacted(LATEST, BalanceEvent).values())
 
     @property
     def states(self) -> list[str]:

@@ -34,7 +34,7 @@ from balance_schemas.topics import (
 from balance_shared.errors import VenueUnavailable
 from balance_shared.service import Parts
 from balance_shared.settings import ConnectorSettings
-from balance_shared.testing import InMemoryBus, VirtualClock
+from balance_shared.testing import InMemoryBus, InMemoryRecall, VirtualClock
 from balance_simulator.loopback import Loopback
 
 R = TypeVar("R", bound=Record)
@@ -115,7 +115,7 @@ class World:
             self.parts,
             self.bus,
             LoopbackRest(self._loopback, self.clock),
-            self._latest,
+            InMemoryRecall(self.bus),
             self.clock,
             self._connect,
         )
@@ -136,10 +136,6 @@ class World:
             yield socket
         finally:
             await socket.close()
-
-    async def _latest(self):
-        found = self._records(LATEST, BalanceEvent)
-        return list({event.key: event for event in found}.values())
 
     async def until(self, met, what: str, seconds: float = 120.0) -> float:
         """Wait until something is true; return the virtual seconds that took."""

@@ -65,8 +65,9 @@ class InMemoryBus:
 
     def compacted(self, topic: Topic, record_type: type[R]) -> dict[str, R]:
         """Return the last record of each key of a topic."""
+        last = {record.key: record for record in self.records[topic.name]}
         return {
-            record.key: decode(record_type, frame(1, record.body))
-            for record in self.records[topic.name]
-            if record.key is not None
+            key: decode(record_type, frame(1, record.body))
+            for key, record in last.items()
+            if key is not None
         }

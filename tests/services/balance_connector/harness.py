@@ -12,6 +12,7 @@ from balance_connector.outbox import Entry, Outbox
 from balance_connector.rest import Answer, Nonces
 from balance_connector.status import Board, Counts
 from balance_connector.stream import StreamRunner
+from balance_connector.stretches import Stretches
 from balance_connector.tell import Teller
 from balance_connector.venue import Credentials, Response
 from balance_connector.venues import VENUES
@@ -20,7 +21,12 @@ from balance_schemas.codec import encode_body
 from balance_schemas.records import BalanceEvent, ConnectorStatus, DeadLetter, RawFrame
 from balance_schemas.topics import DEAD_LETTERS, EVENTS, FRAMES, LATEST, STATUS
 from balance_shared.kafka import Outgoing
-from balance_shared.testing import InMemoryBus, ManualClock, ScriptedSocket
+from balance_shared.testing import (
+    InMemoryBus,
+    InMemoryRecall,
+    ManualClock,
+    ScriptedSocket,
+)
 
 TOKEN = Response(200, b'{"error":[],"result":{"token":"T"}}')
 
@@ -57,26 +63,28 @@ class Bench:
         self.interval_s = connect_interval_s
         self.clock = ManualClock()
         self.bus = InMemoryBus()
+        self.recall = InMemoryRecall(self.bus)
         self.rest = ScriptedRest(self.clock, *rest)
         self.sockets = list(sockets)
         self.open: list[ScriptedSocket] = []
         self.connects = 0
         self.account = Account("kraken", "main")
         self.options = options or KrakenOptions()
+        self.stretches = Stretches()
         self.board = self.board_of("ws")
         counts = Counts(("kraken", "main", "ws"))
         self.outbox = Outbox(self.bus, self.clock, counts, lambda _reason: None)
-        self.missed = []
         self.runner = StreamRunner(
             self.feed(self.board),
             "ws://scripted",
             self._connect,
-            self.missed.append,
+            self.stretches,
         )
 
     def board_of(self, feed: str) -> Board:
         """Return the status of a feed."""
-        return Board(self.account, feed, self.clock, self._publish)
+        owed = lambda: self.stretches.owed_since  # noqa: E731
+        return Board(self.account, feed, self.clock, self._publish, owed)
 
     def feed(self, board: Board, rest=None) -> Feed:
         """Return a feed with everything around it."""
@@ -86,15 +94,12 @@ class Bench:
             self.options,
             rest or self.rest,
             Nonces(self.clock, 1_000_000_000),
-            Memory(self._latest, self.clock),
+            Memory(self.recall, self.clock),
             Teller(self.account, board, self.outbox, self.clock),
             self.outbox,
             board,
             self.clock,
         )
-
-    async def _latest(self):
-        return self.bus.compacted(LATEST, BalanceEvent).values()
 
     def _publish(self, status: ConnectorStatus) -> None:
         record = Outgoing(STATUS, "kraken|main", status.key, encode_body(status), 0)

@@ -154,7 +154,7 @@ async def test_restart_tells_what_vanished_meanwhile():
     async with bench.running():
         await bench.clock.advance(1)
     empty = PollBench(Response(200, b'{"error":[],"result":{}}'))
-    empty.bus = bench.bus
+    empty.bus = empty.recall.bus = bench.bus
     empty.outbox._publisher = bench.bus
     async with empty.running():
         await empty.clock.advance(1)

@@ -34,7 +34,7 @@ from balance_schemas.topics import (
 )
 from balance_shared.service import Parts
 from balance_shared.settings import ConnectorSettings
-from balance_shared.testing import InMemoryBus
+from balance_shared.testing import InMemoryBus, InMemoryRecall
 
 
 class Desk:
@@ -68,7 +68,7 @@ class Desk:
             Parts(),
             self.bus,
             ScriptedRest(self.venue),
-            self._latest,
+            InMemoryRecall(self.bus),
             self.venue.clock,
             self.venue.connect,
         )
@@ -90,9 +90,6 @@ class Desk:
             yield self
         finally:
             await self.stop()
-
-    async def _latest(self) -> list[BalanceEvent]:
-        return list(self.bus.compacted(LATEST, BalanceEvent).values())
 
     def _read(self, topic: Topic, record_type: type[Record]) -> list[Any]:
         """Return the records of a topic; each is decoded once."""

@@ -26,7 +26,12 @@ from balance_schemas.topics import (
 )
 from balance_shared.service import Parts
 from balance_shared.settings import ConnectorSettings
-from balance_shared.testing import InMemoryBus, VirtualClock, run_virtually
+from balance_shared.testing import (
+    InMemoryBus,
+    InMemoryRecall,
+    VirtualClock,
+    run_virtually,
+)
 
 
 def played(scenario):
@@ -66,7 +71,7 @@ class Play:
             self.parts,
             self.bus,
             self.venue,
-            self._latest,
+            InMemoryRecall(self.bus),
             self.clock,
             self.venue.connect,
         )
@@ -76,9 +81,6 @@ class Play:
         """End the process."""
         self.task.cancel()
         await asyncio.gather(self.task, return_exceptions=True)
-
-    async def _latest(self):
-        return list(self.bus.compacted(LATEST, BalanceEvent).values())
 
     @asynccontextmanager
     async def live(self, *frames):

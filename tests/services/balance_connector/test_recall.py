@@ -1,0 +1,152 @@
+"""What a connector reads back of Kafka."""
+
+import uuid
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from balance_connector import recall as recalling
+from balance_connector.books import Account, Books, Observed, Pocket, Told
+from balance_connector.recall import KafkaRecall
+from balance_schemas.records import ConnectorStatus
+from balance_schemas.topics import EVENTS, LATEST, STATUS
+from balance_shared.kafka import Outgoing, Producer, apply_topics, outgoing
+from balance_shared.registry import Registry
+from balance_shared.settings import ServiceSettings
+from balance_shared.testing import ManualClock
+
+pytestmark = pytest.mark.integration
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+HOUR = timedelta(hours=1)
+ACCOUNT = Account("kraken", "main")
+
+
+def record(topic, value, at=NOW, account=ACCOUNT):
+    """Return a record as a connector sends it."""
+    return outgoing(topic, account.key, value, int(at.timestamp() * 1000))
+
+
+def update(sequence: int, account=ACCOUNT):
+    """Return an update."""
+    observed = Observed(Pocket("", "spot", "main", "BTC", "BTC"), Decimal(sequence))
+    place = Told(NOW, sequence, str(sequence))
+    return Books(account, "ws", 1, {}).update(observed, place, 0)
+
+
+def status(owed, feed="ws", account=ACCOUNT):
+    """Return a status that owes history since a time."""
+    return ConnectorStatus(
+        venue="kraken",
+        account=account.alias,
+        feed=feed,
+        state="live",
+        reason="",
+        epoch=1,
+        since=NOW,
+        instance="i",
+        version="1",
+        backfill_since=owed,
+    )
+
+
+@pytest.fixture
+def settings(stack):
+    """Give settings with topics of one's own."""
+    return ServiceSettings(
+        kafka_bootstrap_servers=stack.endpoints.kafka_bootstrap_servers,
+        schema_registry_url=stack.endpoints.schema_registry_url,
+        topic_prefix=f"t_{uuid.uuid4().hex}",
+        topic_partitions=2,
+    )
+
+
+@pytest.fixture
+async def registry(settings):
+    """Give the real registry."""
+    async with Registry(settings.schema_registry_url) as registry:
+        yield registry
+
+
+@pytest.fixture
+async def producer(settings, registry):
+    """Give a producer of the topics, which it makes first."""
+    topics = EVENTS, LATEST, STATUS
+    await apply_topics(settings, topics)
+    async with Producer(settings, registry, topics) as producer:
+        yield producer
+
+
+@pytest.fixture
+def recall(settings, registry):
+    """Give what reads the account's records back."""
+    return KafkaRecall(settings, registry, "kraken", "main", ManualClock(NOW))
+
+
+async def sequences(recall, since):
+    """Return the numbers of the events told since a time."""
+    return [event.sequence for event in await recall.told_since(since)]
+
+
+async def test_nothing_is_there_at_first(recall, producer):
+    """An account that was never told has no past."""
+    await producer.publish([])
+    assert [] == list(await recall.latest())
+    assert [] == list(await recall.told_since(NOW - HOUR))
+    assert await recall.owed_since() is None
+
+
+async def test_latest_is_the_last_of_each_key(recall, producer):
+    """Of this account alone."""
+    other = Account("kraken", "main2")
+    values = record(LATEST, update(1)), record(LATEST, update(2))
+    await producer.publish([*values, record(LATEST, update(3, other), NOW, other)])
+
+    assert [2] == [event.sequence for event in await recall.latest()]
+
+
+async def test_events_are_told_since_a_time(recall, producer):
+    """In topic order; what is not ours or cannot be read is left out."""
+    other = Account("kraken", "main2")
+    broken = Outgoing(
+        EVENTS, ACCOUNT.key, f"{ACCOUNT.key}|x", b"", int(NOW.timestamp() * 1000)
+    )
+    await producer.publish(
+        [
+            record(EVENTS, update(1), NOW - HOUR),
+            record(EVENTS, update(2)),
+            record(EVENTS, update(3, other), NOW, other),
+            broken,
+            record(EVENTS, update(4)),
+        ]
+    )
+
+    assert [2, 4] == await sequences(recall, NOW)
+    assert [1, 2, 4] == await sequences(recall, NOW - HOUR)
+
+
+async def test_only_the_last_records_are_looked_at(recall, producer, monkeypatch):
+    """A busy partition keeps no start waiting."""
+    monkeypatch.setattr(recalling, "RECORDS_MAX", 3)
+    await producer.publish([record(EVENTS, update(one)) for one in range(1, 8)])
+
+    assert [5, 6, 7] == await sequences(recall, NOW - HOUR)
+
+
+@pytest.mark.parametrize(
+    "age", [timedelta(0), timedelta(minutes=30), 5 * HOUR, timedelta(days=9)]
+)
+async def test_debt_is_that_of_the_streams_last_status(recall, producer, age):
+    """However long ago the last process ended; the polls' status owes nothing."""
+    other = Account("kraken", "main2")
+    await producer.publish(
+        [
+            record(STATUS, status(None), NOW - age),
+            record(STATUS, status(NOW - age - HOUR), NOW - age),
+            record(STATUS, status(None, "rest"), NOW - age),
+            record(STATUS, status(None, account=other), NOW - age, other),
+        ]
+    )
+
+    assert NOW - age - HOUR == await recall.owed_since()
