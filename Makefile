@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test check bench faults hours crashes clean
+.PHONY: help demo test check bench faults hours crashes outage proofs clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -35,6 +35,9 @@ hours: $(READY) ## Live through random hours of venues in compressed time (SEEDS
 
 crashes: $(READY) ## Kill services, Kafka and PostgreSQL at random points under traffic (ROUNDS=50)
 	@$(BIN)/python tests/end_to_end/crashes.py $(or $(ROUNDS),50) $(SEED)
+
+outage: $(READY) ## Have Alertmanager away and alerting killed meanwhile (MINUTES=5)
+	@$(BIN)/python tests/end_to_end/outage.py $(or $(MINUTES),5) $(SEED)
 
 proofs: $(READY) ## Judge the proof by the venues' truth over random lives (SEEDS=1000)
 	@$(BIN)/python tests/services/balance_proof/lives.py $(or $(SEEDS),1000)

@@ -3,10 +3,14 @@
 An alert is the pair of a rule and a balance or account. It begins when the rule has
 been broken for as long as it says, and ends once it has not been for `keep_firing_for`.
 While the figures cannot be trusted it neither begins nor ends: it is held.
+
+A route that has not been told of an end when the alert begins anew is told of the end
+first, if it knows of the beginning and takes it in time; after the new beginning it
+would only confuse.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 from balance_alerting.accounts import Account, Tracker
@@ -60,7 +64,7 @@ class Alerts:
         self._rules[self.quality.name] = self.quality
         self._restored: dict[str, Episode] = {}
         self._active: dict[str, Tracker] = {}
-        self._untold: dict[str, Episode] = {}
+        self._untold: dict[str, dict[datetime, Episode]] = {}
         self._unwritten: dict[str, Episode] = {}
         self._records: list[Alert] = []
         self.begun = False
@@ -87,7 +91,7 @@ class Alerts:
             if episode.state != RESOLVED:
                 self._end(episode, self._timers.now, "the rule is gone")
             elif episode.untold():
-                self._untold[episode.alert_id] = episode
+                self._tell(episode)
         self._restored.clear()
 
     def tracker(self, rule: BaseRule, subject: Subject) -> Tracker:
@@ -109,7 +113,7 @@ class Alerts:
         before.told = dict.fromkeys(routes, 0) | before.told
         self._active[tracker.alert_id] = tracker
         if before.untold():
-            self._untold[tracker.alert_id] = before
+            self._tell(before)
 
     # What is found
 
@@ -175,6 +179,10 @@ class Alerts:
             told=dict.fromkeys(self._ruleset.routes_of(rule), 0),
         )
         self._active[tracker.alert_id] = tracker
+        for ended in self._earlier(episode):
+            if ended.superseded:  # none of those that it is new to will ask for it now
+                self._drop(ended, [name for name, n in ended.told.items() if not n])
+            ended.superseded = True
         self._measure(tracker, episode)
         if not tracker.trusted():
             self._rewrite(tracker, episode)
@@ -225,9 +233,9 @@ class Alerts:
         if episode.notice:
             episode.notice += 1
             episode.noticed_at = self._timers.now
-        self._untold.pop(episode.alert_id, None)
+        self._drop(episode, [])
         if episode.untold():
-            self._untold[episode.alert_id] = episode
+            self._tell(episode)
         self._write(episode)
 
     def _measure(self, tracker: Tracker, episode: Episode) -> bool:
@@ -249,7 +257,7 @@ class Alerts:
         episode.notice += 1
         episode.noticed_at = self._timers.now
         if episode.untold():
-            self._untold[episode.alert_id] = episode
+            self._tell(episode)
         self._rewrite(tracker, episode)
 
     # What is written and told
@@ -277,9 +285,11 @@ class Alerts:
 
     def untold(self, route: str) -> Iterator[Episode]:
         """Yield the alerts of whose last notice a route does not know."""
-        for episode in self._untold.values():
-            if episode.told.get(route, episode.notice) < episode.notice:
-                yield episode
+        for episodes in self._untold.values():
+            for episode in episodes.values():
+                told = episode.told.get(route, episode.notice)
+                if told < episode.notice and (told or not episode.superseded):
+                    yield episode
 
     def told(
         self, route: str, alert_id: str, started_at: datetime, notice: int
@@ -288,14 +298,36 @@ class Alerts:
         lasting = self._active.get(alert_id)
         for episode in (
             lasting.episode if lasting else None,
-            self._untold.get(alert_id),
+            self._untold.get(alert_id, {}).get(started_at),
         ):
             if episode and episode.started_at == started_at and route in episode.told:
                 episode.told[route] = max(notice, episode.told[route])
-                self._write(episode)
-                if not episode.untold():
-                    self._untold.pop(alert_id, None)
+                if not episode.superseded:
+                    self._write(episode)
+                for ended in self._earlier(episode):
+                    self._drop(ended, [route])
+                self._drop(episode, [])
                 return
+
+    def _tell(self, episode: Episode) -> None:
+        same = self._untold.setdefault(episode.alert_id, {})
+        same[episode.started_at] = episode
+
+    def _earlier(self, episode: Episode) -> list[Episode]:
+        """Return the ends before an alert that some route does not know of."""
+        same = self._untold.get(episode.alert_id, {})
+        return [one for at, one in same.items() if at < episode.started_at]
+
+    def _drop(self, episode: Episode, routes: Iterable[str]) -> None:
+        """Tell some routes no more of an alert, and nobody if all know of it."""
+        episode.told |= {
+            name: episode.notice for name in routes if name in episode.told
+        }
+        same = self._untold.get(episode.alert_id, {})
+        if not episode.untold():
+            same.pop(episode.started_at, None)
+        if not same:
+            self._untold.pop(episode.alert_id, None)
 
     def lasting(self) -> Iterator[Episode]:
         """Yield the alerts that fire, and those that fired and are held."""

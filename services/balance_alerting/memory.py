@@ -48,6 +48,7 @@ class Episode:
         notice: number of the last notice; 0: nobody has to be told yet.
         noticed_at: when that was.
         told: route → last notice that it took.
+        superseded: whether the alert has begun anew since: it is on no topic any more.
     """
 
     alert_id: str
@@ -70,6 +71,7 @@ class Episode:
     notice: int = 0
     noticed_at: datetime | None = None
     told: dict[str, int] = field(default_factory=dict)
+    superseded: bool = False
 
     def untold(self) -> list[str]:
         """Return the routes that have not taken the last notice."""

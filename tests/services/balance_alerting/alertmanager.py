@@ -86,3 +86,10 @@ class Alertmanager:
             self.process.kill()
             self.process.wait(timeout=10)
             self.process = None
+
+    def stop(self) -> None:
+        """Ask it to end, and wait: it writes down whom it told of what."""
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(timeout=30)
+            self.process = None

@@ -57,3 +57,55 @@ def test_alerts_are_counted_by_rule(make, play):
     stage = play(RULES)
     stage.tell(make.event(0, 5), make.event(0, 5, asset="ETH"))
     assert {("low", "warning"): 2} == stage.engine.alerts.counts()
+
+
+def told(stage, route):
+    """Let a route take all that it is to be told; return what that is, in order."""
+    alerts = stage.engine.alerts
+    taken = [
+        (one.alert_id, one.started_at, one.notice, one.kind_for(route))
+        for one in alerts.untold(route)
+    ]
+    for *notice, _ in taken:
+        alerts.told(route, *notice)
+    return [(at, kind) for _, at, _, kind in taken]
+
+
+def test_an_end_is_told_before_the_next_beginning(make, play):
+    """To whom knew of the beginning; nobody is told new twice with no end between."""
+    stage = play(RULES)
+    stage.tell(make.event(0, 5))
+    assert [(make.at(0), "new")] == told(stage, "one")
+    stage.tell(make.event(1, 50), make.event(2, 5))
+    assert [(make.at(0), "resolved"), (make.at(2), "new")] == told(stage, "one")
+    assert [(make.at(2), "new")] == told(stage, "two")
+    assert [] == told(stage, "one") + told(stage, "two")
+
+
+def test_a_beginning_that_is_on_its_way_has_its_end_told(make, play):
+    """The route takes it only after the alert has begun anew."""
+    stage = play(RULES)
+    stage.tell(make.event(0, 5), make.event(1, 50), make.event(2, 5))
+    alert_id = "low|kraken|main||spot/main|BTC"
+    stage.engine.alerts.told("one", alert_id, make.at(0), 1)
+    assert [(make.at(0), "resolved"), (make.at(2), "new")] == told(stage, "one")
+
+
+def test_an_end_is_not_told_after_the_next_beginning(make, play):
+    """It would be taken for the end of that; and the topic keeps the last alert."""
+    stage = play(RULES)
+    stage.tell(make.event(0, 5))
+    told(stage, "one")
+    stage.tell(make.event(1, 50), make.event(2, 5))
+    alerts = stage.engine.alerts
+    alerts.told("one", "low|kraken|main||spot/main|BTC", make.at(2), 1)
+    assert [] == told(stage, "one")
+    stage.tell()
+    assert [make.at(2)] == [one.started_at for one in stage.topic()]
+    stage.tell(make.event(3, 50), make.event(4, 5), make.event(5, 50))
+    assert [(make.at(2), "resolved"), (make.at(4), "resolved")] == told(stage, "one")
+    for at in range(6, 40, 2):
+        stage.tell(make.event(at, 5), make.event(at + 1, 50))
+    assert [(make.at(38), "resolved")] == told(stage, "one")
+    stage.tell()
+    assert [make.at(38)] == [one.started_at for one in stage.topic()]
