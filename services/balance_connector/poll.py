@@ -67,7 +67,7 @@ class PollRunner:
         feed: Feed,
         interval_s: float,
         witness: Witness | None = None,
-        again_s: float = 10.0,
+        again_s: float = 5.0,
     ) -> None:
         self._feed = feed
         self._board = feed.board
