@@ -1,5 +1,6 @@
 """Routes against a real Alertmanager and a webhook that can fail."""
 
+import asyncio
 import json
 
 import aiohttp
@@ -50,6 +51,47 @@ async def test_alertmanager_takes_alerts(alertmanager, route, make, play):
     found = {one["labels"]["asset"]: one for one in alertmanager.alerts()}
     assert {"BTC", "ETH"} == set(found)
     assert "5" == found["BTC"]["annotations"]["value"]
+
+
+def twice(make, play):
+    """Return the notice of a process that was killed before its note, and the next's."""
+    first = play(RULES)
+    first.tell(make.event(0, 5))
+    second = play(RULES, before=first.topic(), past=[make.event(0, 5)])
+    return [
+        notice_of(one, stage.engine.alerts.rule("low"), "new")
+        for stage in (first, second)
+        for one in stage.engine.alerts.untold("log")
+    ]
+
+
+async def test_alertmanager_shows_nothing_of_a_repeated_notice(
+    alertmanager, receiver, route, make, play
+):
+    """A kill between its answer and our note: one alert, and people are told once."""
+    am = route({"type": "alertmanager", "url": alertmanager.url})
+    held = []
+    for notice in twice(make, play):
+        await am.send([notice])
+        await asyncio.sleep(2.5)  # longer than it gathers what it tells people
+        held.append(
+            [
+                (one["fingerprint"], one["startsAt"], one["status"]["state"])
+                for one in alertmanager.alerts()
+            ]
+        )
+    assert [1, held[0]] == [len(held[0]), held[1]]
+    assert ["firing"] == [one["status"] for one in receiver.got]
+
+
+async def test_a_webhook_knows_a_repeated_notice_by_its_id(hook, route, make, play):
+    """The same id and the same body, by another process."""
+    webhook = route({"type": "webhook", "url": hook.url})
+    for notice in twice(make, play):
+        await webhook.send([notice])
+    first, second = hook.headers
+    assert first["X-Balancebus-Id"] == second["X-Balancebus-Id"]
+    assert hook.got[0] == hook.got[1]
 
 
 async def test_a_webhook_is_signed_with_the_secret_of_a_file(
