@@ -17,7 +17,7 @@ from balance_storage.schema import Migrated, migrate
 
 pytestmark = pytest.mark.integration
 
-HEAD = "0004"
+HEAD = "0005"
 PLACE = ("t", 0)
 
 
@@ -202,6 +202,28 @@ async def test_retention_keeps_what_still_answers(unmigrated, make_event):
     ] == left
     assert [("b",), ("c",), ("x",)] == ids
     assert [(2,)] == starts
+
+
+async def test_previous_release_stores_on_beside_this_one(unmigrated, make_event):
+    """A writer that connected before the tables were brought up to date goes on."""
+    upgrade_to(unmigrated, "0004")
+    batch = [rows.row_of(rows.Placed(make_event(), *PLACE, 0))]
+    status = (
+        "INSERT INTO balancebus.status (venue, account, feed, state, since, reason,"
+        " instance, version, epoch, sequence) VALUES"
+        " ('kraken', 'main', 'ws', 'live', now(), '', '', '', 1, %s)"
+        " ON CONFLICT (venue, account, feed) DO UPDATE SET sequence = excluded.sequence"
+    )
+    async with Database.connect(unmigrated) as old:
+        before = await old.positions([PLACE])
+        await old.store(batch, before, {PLACE: 1}, [(status, (0,))])
+        assert Migrated("0004", HEAD) == migrate(unmigrated)
+        await old.store([], {PLACE: 1}, {PLACE: 2}, [(status, (1,))])
+    with psycopg.connect(unmigrated) as connection:
+        found = connection.execute(
+            "SELECT sequence, backfill_since FROM balancebus.status"
+        ).fetchall()
+    assert [(1, None)] == found
 
 
 def test_digests_are_the_same_in_sql(migrated):
