@@ -510,18 +510,36 @@ def changed(
     return tuple(holding for part in (new, gone) for _, holding in sorted(part))
 
 
-def facts_of(event: BalanceEvent) -> tuple[tuple[str, datetime], ...]:
-    """Return the names under which an event's fact is known as told, and its time.
+class Facts:
+    """The facts that events told, as `Books` remembers those that it tells itself.
 
-    Pictures tell no facts; a line of a history has an id, and is known by that alone.
+    Pictures tell no facts; a line of a history has an id, and is known by that alone;
+    so is an update that only tells more fully what was told before.
+
+    Attributes:
+        told: name → time, the last `RECENT_MAX` of them.
     """
-    time = event.venue_time or event.received_at
-    match event.kind:
-        case "update":
-            return (event.event_id, time), (_fact(event), time)
-        case "backfill":
-            return ((event.event_id, time),)
-    return ()
+
+    def __init__(self) -> None:
+        self.told: dict[str, datetime] = {}
+        self._balances: dict[str, Decimal] = {}
+
+    def take(self, event: BalanceEvent) -> None:
+        """Take in the next event of an account."""
+        if event.kind == "backfill":
+            self._remember(event.event_id, event)
+            return
+        before = self._balances.get(event.key)
+        self._balances[event.key] = event.balance
+        if event.kind == "update":
+            self._remember(event.event_id, event)
+            if event.available is None or event.balance != before:
+                self._remember(_fact(event), event)
+
+    def _remember(self, name: str, event: BalanceEvent) -> None:
+        self.told[name] = event.venue_time or event.received_at
+        if len(self.told) > RECENT_MAX:
+            del self.told[next(iter(self.told))]
 
 
 def _fact(event: BalanceEvent) -> str:

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from balance_connector.books import RECENT_MAX, Holding, facts_of, known_from
+from balance_connector.books import Facts, Holding, known_from
 from balance_connector.recall import Recall
 from balance_shared.clock import Clock
 
@@ -66,12 +66,14 @@ class Memory:
         told = (
             await recall.told_since(self.heard_at - LOOK_BACK) if self.heard_at else ()
         )
-        facts = [fact for event in told for fact in facts_of(event)]
+        facts = Facts()
+        for event in told:
+            facts.take(event)
         self._reads_first = False
         self.balances.clear()
         self.balances |= known_from(latest)
         self.recent.clear()
-        self.recent |= dict(facts[-RECENT_MAX:])
+        self.recent |= facts.told
         self._epoch = max(self._epoch, *(event.epoch for event in latest), 0)
 
     def is_current(self, losses: int) -> bool:

@@ -34,13 +34,12 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 import msgspec
 
 from balance_connector.books import (
-    RECENT_MAX,
     Account,
     Books,
+    Facts,
     Holding,
     Told,
     changed,
-    facts_of,
     known_from,
 )
 from balance_connector.opening import (
@@ -268,7 +267,7 @@ class _Bus:
 
     def __init__(self) -> None:
         self.heads: dict[str, BalanceEvent] = {}
-        self.facts: dict[str, datetime] = {}
+        self.facts = Facts()
         self.seen_epoch = 0
         self.since: datetime | None = None
         self._epoch = 0
@@ -293,9 +292,7 @@ class _Bus:
             event = later.popleft()
             if event.kind != "backfill":
                 self.heads[event.key] = event
-            self.facts.update(facts_of(event))
-        while len(self.facts) > RECENT_MAX:
-            del self.facts[next(iter(self.facts))]
+            self.facts.take(event)
 
 
 class _Running(NamedTuple):
@@ -418,7 +415,7 @@ class Replay:
             return own._replace(known=known)
         since = self._bus.since or opening.run
         pictured = own.pictured if own else {}
-        facts = dict(self._bus.facts)
+        facts = dict(self._bus.facts.told)
         return _Memory(opening.losses, known, facts, pictured, since)
 
 

@@ -8,6 +8,7 @@ import pytest
 from balance_connector.books import (
     Account,
     Books,
+    Facts,
     Observed,
     Pocket,
     Told,
@@ -144,6 +145,31 @@ def test_change_of_what_is_available_is_a_change():
         event.available,
         event.delta,
     )
+
+
+def test_facts_are_read_back_as_they_were_remembered():
+    """Pictures tell none; lines have ids; what only tells more is none of its own."""
+    ours = books()
+    one = Decimal(1)
+    told = [
+        *ours.picture([observed("X", "5"), observed("Y", "7")], TOLD),
+        ours.update(observed("X", "5", available=one), TOLD, 0, changed=False),
+        ours.update(observed("X", "6"), TOLD, 1),
+        ours.update(observed("X", "6", available=one), TOLD, 2, changed=False),
+        ours.update(observed("Y", "8", available=one), TOLD, 3),
+        ours.update(observed("Z", "1", venue_id="L1"), TOLD, 4),
+        *ours.backfill([observed("Y", "9", venue_id="L2")], TOLD),
+    ]
+    facts = Facts()
+    for event in told:
+        facts.take(event)
+
+    assert ours.recent.items() <= facts.told.items()
+    ids = {event.event_id for event in told}
+    unnamed = {
+        name.rpartition("|")[0][-1] + name[-1] for name in facts.told.keys() - ids
+    }
+    assert {"X6", "Y8", "Z1"} == unnamed
 
 
 def test_absent_says_which_account_it_was():
