@@ -209,10 +209,8 @@ async def _edit(life: Life) -> None:
     await asyncio.sleep(life.rng.expovariate(1 / 20))
 
 
-async def _restart(life: Life, *, patient: bool) -> None:
-    """Stop the connector and start it; a patient hand lets it ask the history first."""
-    if patient:
-        await asyncio.sleep(60)
+async def _restart(life: Life) -> None:
+    """Stop the connector and start it, whatever it still owes of the history."""
     await life.world.stop()
     if life.rng.random() < 0.7:
         await _traffic(life)
@@ -232,7 +230,7 @@ async def live(name: str, seed: int, *, faults: bool) -> Life:
         while life.world.clock.monotonic() < LIFE_S:
             await rng.choice(acts)(life)
             if rng.random() < 0.03:
-                await _restart(life, patient=not faults)
+                await _restart(life)
         life.world.venue.fault("clear")
         await asyncio.sleep(90)
         if not faults:
