@@ -146,6 +146,8 @@ def properties(index: int, data: Path, ports: Ports) -> str:
         # A killed broker may come back after this long, not only after 9 s.
         "broker.session.timeout.ms": 3000,
         "broker.heartbeat.interval.ms": 500,
+        # Not after a minute: a broker that starts loads what is deleted all the same.
+        "log.segment.delete.delay.ms": 1000,
         # A quarter of the small heap by default.
         "log.cleaner.dedupe.buffer.size": 16 * 1024 * 1024,
     }

@@ -133,5 +133,6 @@ def fixed_ports(brokers: int, kafka: int, registry: int, postgres: int) -> Ports
 
 
 def _candidates() -> Iterator[int]:
-    everything = random.sample(_FREE_PORTS, len(_FREE_PORTS))
+    # Of its own: a seed that others set would give two stacks the same ports.
+    everything = random.SystemRandom().sample(_FREE_PORTS, len(_FREE_PORTS))
     return (port for port in everything if is_free(port))

@@ -1,5 +1,6 @@
 """Choosing and refusing ports."""
 
+import random
 import socket
 from collections.abc import Iterator
 
@@ -47,3 +48,11 @@ def test_ports_read_back_from_json() -> None:
     """The state file gives the same ports again."""
     ports = free_ports(brokers=2)
     assert ports == Ports.from_json(ports.to_json())
+
+
+def test_a_seed_gives_no_two_stacks_the_same_ports() -> None:
+    """Tests that run side by side start with the same seed."""
+    random.seed(1)
+    one = free_ports(1)
+    random.seed(1)
+    assert one != free_ports(1)
