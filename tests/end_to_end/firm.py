@@ -24,7 +24,7 @@ from balance_shared.registry import Registry
 from balance_shared.settings import ServiceSettings
 
 ROWS = {row.name: row for row in VENUES}
-READY_S = 90.0
+READY_S = 180.0
 """How long a service may take to be ready again on a busy machine, in seconds."""
 
 
@@ -76,7 +76,10 @@ class Firm:
     def __init__(self, stack: Any, folder: Path, name: str, *venues: str) -> None:
         self.name = name
         self.endpoints = stack.endpoints
-        common = stack.endpoints.environment() | {"BALANCEBUS_TOPIC_PREFIX": name}
+        common = stack.endpoints.environment() | {
+            "BALANCEBUS_TOPIC_PREFIX": name,
+            "BALANCEBUS_TOPIC_PARTITIONS": "4",
+        }
         self.desks = {
             venue: Desk(ROWS[venue], folder, common, name) for venue in venues
         }

@@ -24,7 +24,7 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def until(check: Callable[[], Any], what: str, limit_s: float = 30.0) -> Any:
+def until(check: Callable[[], Any], what: str, limit_s: float = 120.0) -> Any:
     """Return the first true value of `check`; fail the test after the limit."""
     end_s = time.monotonic() + limit_s
     while True:
@@ -82,15 +82,18 @@ class Service:
     def kill(self) -> None:
         """End it as a crash does."""
         self.process.kill()
-        self.process.wait(timeout=10)
+        self.process.wait(timeout=60)
 
     def stop(self) -> int:
         """Ask it to end and return its exit code."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=30)
+        return self.process.wait(timeout=60)
 
     def ready(self) -> bool:
-        """Whether it does its job."""
+        """Whether it does its job; one that has ended fails the test at once."""
+        code = self.process.poll()
+        said = self.log.read_text(errors="replace")[-2000:] if code is not None else ""
+        assert code is None, f"{self._command} ended with {code}: {said}"
         return get(f"http://127.0.0.1:{self.port}/readyz")[0] == 200
 
     def metric(self, name: str, **labels: str) -> float:
@@ -146,6 +149,6 @@ def ended(*parts: Service | Venue) -> Iterator[None]:
     finally:
         for part in parts:
             part.process.kill()
-            part.process.wait(timeout=10)
+            part.process.wait(timeout=60)
             if part.process.stdout:
                 part.process.stdout.close()

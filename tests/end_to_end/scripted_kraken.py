@@ -256,7 +256,7 @@ class ScriptedKraken:
         await connection.ack()
         await connection.tell(snapshot(self.picture))
 
-    async def connection(self, timeout_s: float = 20) -> Connection:
+    async def connection(self, timeout_s: float = 60) -> Connection:
         """Return the next subscriber, after its greeting."""
         return await asyncio.wait_for(self.connections.get(), timeout_s)
 
@@ -498,7 +498,7 @@ class Bus:
         """Return an account's events."""
         return [t.value for t in self.of(account, "events") if t.value]
 
-    async def until(self, check: Callable[[], Any], timeout_s: float = 15) -> Any:
+    async def until(self, check: Callable[[], Any], timeout_s: float = 60) -> Any:
         """Wait until the check gives something true, or return what it gives."""
         try:
             async with asyncio.timeout(timeout_s):
@@ -510,13 +510,13 @@ class Bus:
         except TimeoutError:
             return check()
 
-    async def wait_events(self, account: str, count: int, timeout_s: float = 15):
+    async def wait_events(self, account: str, count: int, timeout_s: float = 60):
         """Return the events once there are so many."""
         await self.until(lambda: len(self.events(account)) >= count, timeout_s)
         return self.events(account)
 
     async def wait_state(
-        self, account: str, state: str, timeout_s: float = 20, feed: str = "ws"
+        self, account: str, state: str, timeout_s: float = 60, feed: str = "ws"
     ) -> dict[str, Any] | None:
         """Return the newest status once its state is this one."""
 
@@ -591,13 +591,13 @@ class Connector:
         if self.process and self.process.returncode is None:
             await self.stop()
 
-    async def stop(self, number: int = signal.SIGTERM, timeout_s: float = 15) -> int:
+    async def stop(self, number: int = signal.SIGTERM, timeout_s: float = 60) -> int:
         """Send a signal and return the exit code; -99 if it had to be killed."""
         if self.process.returncode is None:
             self.process.send_signal(number)
         return await self.ended(timeout_s)
 
-    async def ended(self, timeout_s: float = 15) -> int:
+    async def ended(self, timeout_s: float = 60) -> int:
         """Return the exit code once it ends by itself; -99 if it had to be killed."""
         try:
             return await asyncio.wait_for(self.process.wait(), timeout_s)

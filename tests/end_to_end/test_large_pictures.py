@@ -82,7 +82,7 @@ async def test_large_picture_arrives_whole(stack, tmp_path, large):
             tmp_path / "connector.log", environment, "connector", large.venue
         )
         with ended(service):
-            until(service.ready, "ready", 60)
+            until(service.ready, "ready")
             ready_at = time.time()
             await asyncio.sleep(5)
             assert service.ready()

@@ -14,7 +14,7 @@ from processes import PROGRAM, Service, Venue, ended, until
 pytestmark = pytest.mark.end_to_end
 
 VENUES = "kraken", "bitfinex", "zerohash", "ndax"
-KILLS = 4
+KILLS = 2
 
 
 def replayed(environment):

@@ -98,7 +98,7 @@ async def _consume_first(servers: str, topic: str) -> bytes:
     )
     await consumer.start()
     try:
-        record = await asyncio.wait_for(consumer.getone(), 30)
+        record = await asyncio.wait_for(consumer.getone(), 120)
         return record.value
     finally:
         await consumer.stop()
@@ -128,13 +128,13 @@ def test_the_registry_refuses_an_incompatible_change(stack: RunningStack) -> Non
         return requests.post(
             f"{url}/subjects/crash-value/versions",
             json={"schema": json.dumps(schema)},
-            timeout=10,
+            timeout=60,
         )
 
     requests.put(
         f"{url}/config/crash-value",
         json={"compatibility": "FULL_TRANSITIVE"},
-        timeout=10,
+        timeout=60,
     ).raise_for_status()
     schema_id = register("x").json()["id"]
     if stack.runner:
@@ -202,7 +202,7 @@ def test_nothing_outlives_a_killed_owner(tmp_path: Path) -> None:
     with subprocess.Popen(command) as owner:
         assert owner.wait() == -signal.SIGKILL
     left = [p for p in psutil.process_iter() if _mentions(p, tmp_path)]
-    psutil.wait_procs(left, timeout=30)
+    psutil.wait_procs(left, timeout=120)
     assert sorted(entry.name for entry in tmp_path.iterdir()) == [
         "config",
         "lock",

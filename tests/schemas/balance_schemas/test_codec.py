@@ -166,10 +166,10 @@ def test_endless_amount_is_undecodable_at_once():
     schema = writer_schema(schema_text("BalanceProof"))
     datum = plain_values(proof()) | {"expected": b"\x7f" * 900_000, "checked_at": 0}
     schemaless_writer(body, schema, datum)
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(UndecodableError, match="900000 bytes"):
         decode(BalanceProof, frame(1, body.getvalue()))
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 def test_amounts_beyond_the_contract_are_undecodable():

@@ -35,22 +35,22 @@ def test_amounts_that_fit_stay_what_they_are(amount):
 @pytest.mark.parametrize("amount", UNFIT_AMOUNTS, ids=str)
 def test_amounts_that_do_not_fit_are_refused_at_once(amount):
     """NaN, infinities, a digit too many and huge exponents are told quickly."""
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(AmountUnfitError, match="does not fit decimal"):
         exact(amount)
-    assert time.perf_counter() - started < 0.1
+    assert time.process_time() - started < 0.1
 
 
 @pytest.mark.parametrize("amount", UNFIT_AMOUNTS, ids=str)
 def test_sums_with_unfit_amounts_are_refused_at_once(amount):
     """Arithmetic lets nothing pass that `exact` refuses."""
-    started = time.perf_counter()
+    started = time.process_time()
     for operation in (add, subtract):
         with pytest.raises(AmountUnfitError):
             operation(amount, ZERO)
         with pytest.raises(AmountUnfitError):
             operation(ZERO, amount)
-    assert time.perf_counter() - started < 0.1
+    assert time.process_time() - started < 0.1
 
 
 @given(st.decimals())
@@ -92,9 +92,9 @@ def test_amounts_and_unscaled_agree(amount):
 @pytest.mark.parametrize("amount", WORST_AMOUNTS, ids=str)
 def test_worst_amounts_are_unscaled_at_once(amount):
     """No exponent makes the codec count to it."""
-    started = time.perf_counter()
+    started = time.process_time()
     assert amount == from_unscaled(to_unscaled(amount))
-    assert time.perf_counter() - started < 0.1
+    assert time.process_time() - started < 0.1
 
 
 @given(amounts())

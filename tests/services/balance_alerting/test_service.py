@@ -31,7 +31,7 @@ rules:
 """
 
 
-async def until(met, seconds=60):
+async def until(met, seconds=180):
     """Wait until a condition is met, and return what met it."""
     async with asyncio.timeout(seconds):
         while not (found := met()):  # noqa: ASYNC110 — the webhook tells nobody
@@ -222,7 +222,7 @@ async def test_two_instances_share_the_work(make, settings, start, publish, hook
     await publish(
         EVENTS, *(make.event(9, 50, account=one, received_at=now()) for one in accounts)
     )
-    await until(lambda: len(hook.got) >= 12, 40)
+    await until(lambda: len(hook.got) >= 12)
     await asyncio.sleep(1)
     told = sorted((one["kind"], one["labels"]["account"]) for one in hook.got)
     wanted = [(kind, one) for kind in ("new", "resolved") for one in accounts]
@@ -253,7 +253,7 @@ async def test_alerts_are_on_their_topic(settings, make, start, publish, hook):
             schema = await registry.schema(schema_id_of(incoming.value))
             return decode(Alert, incoming.value, schema)
 
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(120):
             while (await found())[-1].attributes["told.hook"] != "1":  # noqa: ASYNC110
                 await asyncio.sleep(0.2)
         last = (await found())[-1]

@@ -50,7 +50,7 @@ def run(*arguments, settings=None, dsn="postgresql://nobody@127.0.0.1:1/none"):
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=300,
     )
     return done.returncode, done.stdout, done.stderr
 

@@ -47,7 +47,7 @@ def run(*arguments, settings=None, **more):
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=300,
     )
     return done.returncode, done.stdout, done.stderr
 

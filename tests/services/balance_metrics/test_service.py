@@ -25,7 +25,7 @@ def test_list_of_assets_is_split_at_commas():
     assert allowed_assets("") == frozenset()
 
 
-async def until(met, seconds=20):
+async def until(met, seconds=120):
     """Wait until a condition is met."""
     async with asyncio.timeout(seconds):
         while not met():  # noqa: ASYNC110 — the database and Prometheus tell nobody

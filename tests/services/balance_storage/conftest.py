@@ -145,7 +145,7 @@ class Bus:
         )
         return int(rows[0][0] or 0) if rows else 0
 
-    async def until_taken(self, count: int, seconds: float = 30) -> None:
+    async def until_taken(self, count: int, seconds: float = 120) -> None:
         """Wait until that many records are taken in."""
         await until(lambda: self.taken() >= count, seconds)
         assert count == self.taken()
@@ -158,7 +158,7 @@ class Bus:
         return {key: (balance, event_id) for key, balance, event_id in rows}
 
 
-async def until(met: Callable[[], bool], seconds: float = 30) -> None:
+async def until(met: Callable[[], bool], seconds: float = 120) -> None:
     """Wait until a condition is met; fails after that many seconds."""
     async with asyncio.timeout(seconds):
         while not met():  # noqa: ASYNC110 — the database and Prometheus tell nobody

@@ -100,14 +100,14 @@ async def test_full_disk_is_waited_out(tight, make_event, until):
         await bus.until_taken(100)
         fill(disk)
         await bus.publish(events[100:])
-        await until(lambda: "No space left" in parts.missing().get("database", ""), 60)
+        await until(lambda: "No space left" in parts.missing().get("database", ""))
         await asyncio.sleep(3)
         told = parts.missing()["database"]
         assert "No space left on device" in told
         assert "\n" not in told
         assert bus.taken() < len(events)
         (disk / "ballast").unlink()
-        await bus.until_taken(len(events), seconds=90)
+        await bus.until_taken(len(events))
         await until(lambda: not parts.missing())
     stored = dict(bus.select("SELECT event_id, balance FROM balancebus.events"))
     assert {event.event_id: event.balance for event in events} == stored

@@ -131,7 +131,7 @@ def test_second_signal_ends_at_once():
         process.send_signal(signal.SIGTERM)
         assert process.stdout.readline() == "draining\n"
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=10) == 1
+        assert process.wait(timeout=60) == 1
 
 
 def get(url):

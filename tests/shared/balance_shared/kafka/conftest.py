@@ -68,7 +68,7 @@ def read(settings, registry):
     async def read_first(count, *topics):
         found = []
         async with Consumer(settings, registry, topics) as consumer:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(120):
                 async for batch in consumer.batches(wait_s=0.2):
                     for records in batch.values():
                         found += records

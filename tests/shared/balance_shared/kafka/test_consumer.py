@@ -63,7 +63,7 @@ def compacted(settings, registry):
     """Give a function that reads the account's current balances: asset → amount."""
 
     async def current(account=HERE):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(120):
             found = await read_compacted(
                 settings, registry, LATEST, account, BalanceEvent
             )
@@ -184,7 +184,7 @@ async def test_missing_topic_is_waited_for(settings, compacted):
 
 async def gather(consumer, count, into):
     """Read until that many records are there."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         async for batch in consumer.batches(wait_s=0.1):
             for records in batch.values():
                 into += records
@@ -240,7 +240,7 @@ async def test_partitions_are_shared_and_taken_over(
                 stored[place] = records[-1].offset + 1
 
     async def until(met):
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             while not met():  # noqa: ASYNC110 — Kafka tells nobody
                 await asyncio.sleep(0.02)
 

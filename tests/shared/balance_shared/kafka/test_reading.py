@@ -75,7 +75,7 @@ async def test_a_group_goes_on_where_it_committed(settings, producer, registry, 
     await producer.publish(number(10))
     group = f"{settings.topic_prefix}.test"
     async with Consumer(settings, registry, [EVENTS], group=group) as consumer:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(120):
             async for batch in consumer.batches():
                 if batch:
                     break
