@@ -107,7 +107,7 @@ def shown(events):
 @settings(
     max_examples=150,
     deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(st.lists(st.lists(TOLD, max_size=12), max_size=4))
 async def test_tables_equal_the_model(connection, database, make_event, told):
