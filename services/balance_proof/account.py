@@ -5,11 +5,19 @@ topics, which are read side by side: how far one is ahead of the other is chance
 connector hands over a state alone, after all that came before it is acknowledged, and a
 state names the time of the last event. So each state of the primary feed is a cut: it
 waits until what was published before it is read; then the events up to the one that it
-names count, then the comparisons that were published before it, then the state. The cut
-depends on what the topics say alone, so that a replay comes to the same verdicts.
+names count, then the lines of a history that came before it, then the comparisons that
+were published before it, then the state. The cut depends on what the topics say alone,
+so that a replay comes to the same verdicts: a line counts only some time after it came,
+as no state tells whether it was on the bus already.
 
 A comparison counts only with a later state of the same epoch: had the connector lost
 records on their way, it would have begun a new one.
+
+A comparison says that the figures which the connector has are right, and not that they
+are the ones on the bus: an event that was lost or altered there would leave us with
+another. Every event but those of the history is on the latest topic too. So at each cut
+what latest says of a balance has to be what the events say; where it is not older than
+these and differs, nothing is proven.
 """
 
 from collections import deque
@@ -39,6 +47,9 @@ from balance_schemas.records import (
 
 SILENT = timedelta(seconds=60)
 """A connector tells its state every 10 s; after that long it counts as gone."""
+
+PUBLISHED = timedelta(seconds=5)
+"""How long after its arrival a line of a history is surely on the bus."""
 
 STATES_MAX = 10_000
 """Most states that wait for an event; of more the oldest is given up."""
@@ -80,7 +91,11 @@ class Account:
         self.first_at: datetime | None = None
         self.cuts = 0
         self._events: deque[BalanceEvent] = deque()
+        self._lines: deque[BalanceEvent] = deque()
         self._records: deque[tuple[int, Reconciliation]] = deque()
+        self._latest: deque[BalanceEvent] = deque()
+        self._copies: dict[str, tuple[datetime, int]] = {}
+        self._touched: set[str] = set()
         self._states: dict[str, deque[_State]] = {
             feed: deque(maxlen=STATES_MAX) for feed in FEEDS
         }
@@ -102,6 +117,10 @@ class Account:
             read = self._read_until.get(event.feed, event.received_at)
             self._read_until[event.feed] = max(read, event.received_at)
         self._advance()
+
+    def take_latest(self, event: BalanceEvent) -> None:
+        """Take a record of the latest topic."""
+        self._latest.append(event)
 
     def take_reconciliation(self, record: Reconciliation, time_ms: int) -> None:
         """Take a record of the reconciliations topic, published at a time."""
@@ -195,6 +214,7 @@ class Account:
             and proof.checked_at < self.first_at
         ):
             book.question = _question_of(proof)
+        self._touched.add(proof.key)
         if proof.proven_through is not None:
             book.proven(proof.proven_through)
 
@@ -228,16 +248,35 @@ class Account:
             self._take_over(self._earlier.popleft())
 
     def _fold(self, until: datetime | None) -> None:
-        """Let the events up to a time count, and the history's lines after them."""
+        """Let the events up to a time count; lines of a history wait for the cut."""
         while self._events:
             event = self._events[0]
-            late = event.kind == "backfill"
-            if not late and (until is None or event.received_at > until):
+            if event.kind == "backfill":
+                self._lines.append(self._events.popleft())
+                continue
+            if until is None or event.received_at > until:
                 return
+            self._touched.add(event.key)
             self.ledger.take(self._events.popleft())
+
+    def _compare_copies(self, until: datetime | None) -> None:
+        """Hold what latest said up to a time against the events up to it."""
+        while until and self._latest and self._latest[0].received_at <= until:
+            event = self._latest.popleft()
+            self._copies[event.key] = event.received_at, to_unscaled(event.balance)
+            self._touched.add(event.key)
+        for key in self._touched:
+            book, copy = self.ledger.books.get(key), self._copies.get(key)
+            if book is not None and copy is not None:
+                older = book.told_at is not None and copy[0] < book.told_at
+                book.astray = not older and copy[1] != book.balance
+        self._touched.clear()
 
     def _cut(self, status: ConnectorStatus, time_ms: int) -> None:
         self.cuts += 1
+        settled = _time(time_ms) - PUBLISHED
+        while self._lines and self._lines[0].received_at <= settled:
+            self.ledger.take(self._lines.popleft())
         ledger, live = self.ledger, status.state == "live"
         if live and status.epoch > ledger.epoch:
             ledger.begin(status.epoch, Picture("", 0))  # it told nothing: all is empty
