@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -68,10 +69,18 @@ def sources() -> Iterator[tuple[str, Path]]:
             yield file.relative_to(ROOT).as_posix(), file
 
 
+@cache
+def trees() -> list[tuple[str, ast.AST]]:
+    """Return (path, what it says) of every source file."""
+    return [
+        (path, ast.parse(file.read_text(encoding="utf-8"))) for path, file in sources()
+    ]
+
+
 def nodes(kind: type[ast.AST]) -> Iterator[tuple[str, ast.AST]]:
     """Yield (path, node) of every node of one kind in the sources."""
-    for path, file in sources():
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    for path, tree in trees():
+        for node in ast.walk(tree):
             if isinstance(node, kind):
                 yield path, node
 
