@@ -59,7 +59,7 @@ class Alertmanager:
                 stdout=log,
                 stderr=log,
             )
-        end = time.monotonic() + 30
+        end = time.monotonic() + 120
         while not self._ready():
             assert time.monotonic() < end, (self._folder / "am.log").read_text()
             time.sleep(0.1)
@@ -84,12 +84,12 @@ class Alertmanager:
         """End it as a crash does."""
         if self.process is not None:
             self.process.kill()
-            self.process.wait(timeout=10)
+            self.process.wait(timeout=60)
             self.process = None
 
     def stop(self) -> None:
         """Ask it to end, and wait: it writes down whom it told of what."""
         if self.process is not None:
             self.process.terminate()
-            self.process.wait(timeout=30)
+            self.process.wait(timeout=60)
             self.process = None

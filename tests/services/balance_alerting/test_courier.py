@@ -138,7 +138,7 @@ async def test_a_webhook_that_was_out_of_order_is_told(hook, make, play):
         (way,) = routes_of(rules.routes, session, SystemClock()).values()
         courier = Courier("hook", way, Parts(), SystemClock())
         courier.hand_over([stage.engine.alerts])
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(120):
             while hook.asked < 2:  # noqa: ASYNC110 — the webhook tells nobody
                 await asyncio.sleep(0.01)
             hook.status = 200

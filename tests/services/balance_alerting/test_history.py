@@ -108,7 +108,7 @@ async def service(settings):
     parts = Parts()
     task = asyncio.create_task(run(settings, parts))
     await asyncio.sleep(0)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         while parts.missing():  # noqa: ASYNC110 — parts tell nobody
             await asyncio.sleep(0.05)
     yield
@@ -148,14 +148,14 @@ async def test_what_a_living_service_told_is_what_a_backtest_finds(
         } | dict.fromkeys(names, at)
         await tell(topic, type(record)(**given))
     fired = {"low", "off", "unproven", "stale", "rest", "late", "data-quality"}
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         while fired - {rule for rule, _ in hook.rules()}:  # noqa: ASYNC110 — see above
             await asyncio.sleep(0.05)
     await tell(STATUS, make.status(6, since=now()))
     await tell(PROOFS, make.proof(7, checked_at=now()))
     await tell(RECONCILIATIONS, make.compared(8, answered_at=now()))
     await tell(EVENTS, make.event(9, 9, received_at=now()))
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         while len([1 for _, kind in hook.rules() if kind == "resolved"]) < 6:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     await asyncio.sleep(1)  # the notes of it reach the topic
