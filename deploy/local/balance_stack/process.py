@@ -24,7 +24,9 @@ from tenacity import (
 
 from balance_stack.errors import PartFailed
 
-READY_LIMIT_S = 60.0
+READY_LIMIT_S = 180.0
+"""What hangs is found by it; two Javas that start on a busy machine take a minute."""
+
 STOP_LIMIT_S = 20.0
 
 _READY_INTERVAL_S = 0.1

@@ -51,7 +51,7 @@ def test_a_started_part_is_found_until_it_is_ended(
     """The pid file leads to the process, and goes away with it."""
     part = make_part(PAUSE)
     start(part)
-    await_ready(part, 10)
+    await_ready(part)
     process = find(part.pid_file)
     assert process is not None
     end(part.pid_file, signal.SIGTERM, 5)
@@ -74,7 +74,7 @@ def test_a_part_that_ignores_sigterm_is_killed(
     """Patience ends with SIGKILL."""
     part = make_part(STUBBORN)
     start(part)
-    await_ready(part, 10)
+    await_ready(part)
     end(part.pid_file, signal.SIGTERM, 0.2)
     assert find(part.pid_file) is None
 
@@ -86,7 +86,7 @@ def test_children_end_with_their_parent(
     child = f"import subprocess, sys; p = subprocess.Popen([sys.executable, '-c', {PAUSE!r}], start_new_session=True); open({str(tmp_path / 'child')!r}, 'w').write(str(p.pid)); p.wait()"
     part = make_part(child)
     start(part)
-    await_ready(part, 10)
+    await_ready(part)
     pid = int((tmp_path / "child").read_text())
     end(part.pid_file, signal.SIGKILL, 5)
     assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == "zombie"
@@ -118,7 +118,7 @@ def test_a_part_that_ends_at_once_shows_its_log(
     part = make_part("raise SystemExit('no space left')")
     start(part)
     with pytest.raises(PartFailed, match="no space left"):
-        await_ready(part, 10)
+        await_ready(part)
 
 
 def test_a_part_that_never_answers_is_given_up(
