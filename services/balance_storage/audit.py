@@ -20,7 +20,8 @@ from balance_shared.registry import Registry
 from balance_shared.settings import StorageSettings
 from balance_storage import rows, sql
 from balance_storage.chain import End
-from balance_storage.database import Cursor, Place, checked_dsn
+from balance_storage.database import Cursor, checked_dsn
+from balance_storage.lines import Place
 from balance_storage.rows import NULL, Placed
 from balance_storage.verify import (
     ChainCheck,

@@ -94,9 +94,18 @@ def chained(
         account_id = accounts[row.key]
         before = ends[account_id]
         again = "t" if telling.again else "f"
-        tail = f"{rows.time_text(telling.effective_at)}\t{again}"
+        tail = f"{_effective_text(telling)}\t{again}"
         line = f"{key}\t{place.topic}\t{place.partition}\t{row.line}\t{tail}"
         movements = () if telling.again else row.movements
         end = End(before.number + 1, link_of(before.link, line, movements))
         ends[account_id] = end
         yield Link(telling, account_id, end, tail)
+
+
+def _effective_text(telling: Telling) -> str:
+    """Return when it took effect; mostly it is a time that was written already."""
+    time, row = telling.effective_at, telling.row
+    event = row.placed.event
+    if time is event.received_at:
+        return row.received_at
+    return row.venue_time if time is event.venue_time else rows.time_text(time)

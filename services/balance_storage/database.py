@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import LiteralString
@@ -12,15 +11,14 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import TupleRow
 
+from balance_schemas.records import BalanceEvent
 from balance_shared.errors import SettingsError
 from balance_storage import facts, sql
-from balance_storage.chain import End, Link, chained
-from balance_storage.facts import Head, Settled
-from balance_storage.rows import NULL, Row, Statement, digest_of
+from balance_storage.chain import End, chained
+from balance_storage.facts import Head
+from balance_storage.lines import Beside, Numbers, Place, lines
+from balance_storage.rows import Row, Statement
 from balance_storage.schema import Migrated, migrate
-
-Place = tuple[str, int]
-"""(topic, partition)."""
 
 Cursor = psycopg.AsyncCursor[TupleRow]
 
@@ -37,8 +35,7 @@ _OPTIONS = {
 }
 """A database that went away is noticed within 20 s; the DSN may say otherwise."""
 
-
-ROWS_AT_ONCE = 1000
+ROWS_AT_ONCE = 250
 """How many rows are made before they are sent: PostgreSQL reads while we make more."""
 
 
@@ -62,21 +59,6 @@ def checked_dsn(dsn: str) -> str:
     return make_conninfo(dsn, **added)
 
 
-@dataclass(slots=True)
-class _Numbers:
-    """The numbers that PostgreSQL gave to what a batch names.
-
-    Attributes:
-        balances: balance key → balance_id.
-        accounts: balance key → account_id.
-        places: (topic, partition) → place_id.
-    """
-
-    balances: dict[str, int] = field(default_factory=dict)
-    accounts: dict[str, int] = field(default_factory=dict)
-    places: dict[Place, int] = field(default_factory=dict)
-
-
 class Database:
     """One connection for writing; open it with `Database.connect`.
 
@@ -89,7 +71,7 @@ class Database:
         self._dsn = dsn
         self._connection = connection
         self._months: set[datetime] = set()
-        self._numbers = _Numbers()
+        self._numbers = Numbers()
 
     @classmethod
     @asynccontextmanager
@@ -146,22 +128,24 @@ class Database:
                 self._numbers.places[topic, at] = place_id
             if found != {place: before[place] for place in places}:
                 raise PositionsMoved
-            numbers = await self._numbered(cursor, batch)
+            told = {row.key: row.placed.event for row in batch}
+            numbers = await self._numbered(cursor, told)
             if batch:
-                await _store_events(cursor, batch, numbers)
+                await _store_events(cursor, batch, told.keys(), numbers)
             for statement, values in others:
                 await cursor.execute(statement, values)
             offsets = [after[place] for place in places]
             await cursor.execute(sql.ADVANCE, (*columns, offsets))
         self._numbers = numbers
 
-    async def _numbered(self, cursor: Cursor, batch: Sequence[Row]) -> _Numbers:
-        """Return the numbers of a batch's keys, made where they are missing.
+    async def _numbered(
+        self, cursor: Cursor, events: Mapping[str, BalanceEvent]
+    ) -> Numbers:
+        """Return the numbers of balance keys, made where they are missing.
 
         They are remembered once the transaction is over, as it may be undone.
         """
         known = self._numbers
-        events = {row.key: row.placed.event for row in batch}
         missing = sorted(events.keys() - known.balances.keys())
         if not missing:
             return known
@@ -175,7 +159,7 @@ class Database:
         balances, accounts = dict(known.balances), dict(known.accounts)
         async for key, balance_id, account_id in cursor:
             balances[key], accounts[key] = balance_id, account_id
-        return _Numbers(balances, accounts, known.places)
+        return Numbers(balances, accounts, known.places)
 
     async def keep_partitions(self, retention_days: int | None) -> int:
         """Make the partitions of the months to come and drop those out of retention.
@@ -220,77 +204,44 @@ def _check(
 
 
 async def _store_events(
-    cursor: Cursor, batch: Sequence[Row], numbers: _Numbers
+    cursor: Cursor, batch: Sequence[Row], keys: Collection[str], numbers: Numbers
 ) -> None:
     """Store what counts of a batch, and what it changes.
 
     The ends of the accounts' chains are locked before anything is read: an account is
     written by one instance at a time, even while its records lie in two partitions.
     """
-    owners = sorted({numbers.accounts[row.key] for row in batch})
+    owners = sorted({numbers.accounts[key] for key in keys})
     await cursor.execute(sql.ENDS, (owners,))
     ends = {owner: End(at, link.bytes) async for owner, at, link in cursor}
-    known, heads = await _known(cursor, batch, numbers)
-    settled = facts.settle(batch, known, heads, datetime.now(UTC))
-    links = await _copy_rows(cursor, settled, numbers, ends)
-    await _merge(cursor, settled, links)
+    known = await _known(cursor, batch)
+    heads = await _heads(cursor, {numbers.balances[key]: key for key in keys})
+    told = facts.settle(batch, known, heads, datetime.now(UTC))
+    beside = Beside()
+    making = lines(chained(told, numbers.accounts, ends), numbers, beside)
+    async with cursor.copy(sql.COPY_TELLINGS) as copy:
+        while text := "".join(islice(making, ROWS_AT_ONCE)):
+            await copy.write(text.encode())
+    await _copy(cursor, sql.COPY_LINES, beside.movements)
+    await _copy(cursor, sql.COPY_IDS, sorted(beside.ids))
+    await _merge(cursor, beside)
     chains = [end.link.hex() for end in ends.values()]
     values = list(ends), [end.number for end in ends.values()], chains
     await cursor.execute(sql.MOVE_ENDS, values)
 
 
-async def _known(
-    cursor: Cursor, batch: Sequence[Row], numbers: _Numbers
-) -> tuple[dict[str, int | None], dict[str, Head]]:
-    """Return ids that are stored, with their live epochs, and what holds now."""
-    ids = {row.digest: row.placed.event.event_id for row in batch}
-    await cursor.execute(sql.KNOWN_IDS, (",".join(sorted(ids)),))
-    known = {ids[digest.hex]: epoch async for digest, epoch in cursor}
-    keys = {numbers.balances[row.key]: row.key for row in batch}
-    await cursor.execute(sql.HEADS, (sorted(keys),))
-    return known, {keys[at]: Head(epoch, time) async for at, epoch, time in cursor}
+async def _known(cursor: Cursor, batch: Sequence[Row]) -> dict[str, int | None]:
+    """Return the digests of ids that are stored, with their live epochs."""
+    digests = ",".join(sorted({row.digest for row in batch}))
+    await cursor.execute(sql.KNOWN_IDS, (digests,))
+    return {digest.hex: epoch for digest, epoch in await cursor.fetchall()}
 
 
-async def _copy_rows(
-    cursor: Cursor, settled: Settled, numbers: _Numbers, ends: dict[int, End]
-) -> list[Link]:
-    """Copy tellings, ledger lines and new ids into their tables; returns the links."""
-    links: list[Link] = []
-    making = chained(settled.told, numbers.accounts, ends)
-    async with cursor.copy(sql.COPY_TELLINGS) as copy:
-        while some := list(islice(making, ROWS_AT_ONCE)):
-            lines = [_telling_line(link, numbers) for link in some]
-            await copy.write("".join(lines).encode())
-            links += some
-    first = [link for link in links if not link.telling.again]
-    await _copy(cursor, sql.COPY_LINES, (_movement_lines(link) for link in first))
-    new = sorted(_id_line(link, settled.new_ids) for link in first)
-    await _copy(cursor, sql.COPY_IDS, new)
-    return links
-
-
-def _telling_line(link: Link, numbers: _Numbers) -> str:
-    row = link.telling.row
-    place = numbers.places[row.placed.topic, row.placed.partition]
-    return (
-        f"{numbers.balances[row.key]}\t{link.account_id}\t{link.end.number}\t{place}\t"
-        f"{row.line}\t{link.tail}\t{link.end.link.hex()}\n"
-    )
-
-
-def _movement_lines(link: Link) -> str:
-    row = link.telling.row
-    if not row.movements:
-        return ""
-    start = f"{link.account_id}\t{link.end.number}\t"
-    return "".join(f"{start}{movement}\n" for movement in row.movements)
-
-
-def _id_line(link: Link, live_epochs: Mapping[str, int | None]) -> str:
-    row = link.telling.row
-    epoch = live_epochs[row.placed.event.event_id]
-    told = NULL if epoch is None else epoch
-    return f"{row.digest}\t{told}\t{link.account_id}\t{link.end.number}\n"
+async def _heads(cursor: Cursor, keys: Mapping[int, str]) -> dict[str, Head]:
+    """Return what holds now, by balance key; takes the keys by balance_id."""
+    await cursor.execute(sql.HEADS, (_joined(sorted(keys)),))
+    found = await cursor.fetchall()
+    return {keys[at]: Head(epoch, time) for at, epoch, time in found}
 
 
 async def _copy(cursor: Cursor, statement: LiteralString, lines: Iterable[str]) -> None:
@@ -299,20 +250,21 @@ async def _copy(cursor: Cursor, statement: LiteralString, lines: Iterable[str]) 
             await copy.write(text.encode())
 
 
-async def _merge(cursor: Cursor, settled: Settled, links: Sequence[Link]) -> None:
+async def _merge(cursor: Cursor, beside: Beside) -> None:
     """Let what the tellings say hold, and remember who told ids live."""
-    if settled.live_epochs:
-        epochs = settled.live_epochs
-        digests = [digest_of(event_id) for event_id in epochs]
-        await cursor.execute(sql.LIVE_EPOCHS, (digests, list(epochs.values())))
-    current = {id(telling) for telling in settled.current.values()}
-    holding = [link for link in links if id(link.telling) in current]
-    if holding:
-        times = [link.telling.row.placed.event.received_at for link in holding]
-        owners = [link.account_id for link in holding]
-        values = owners, [link.end.number for link in holding], min(times), max(times)
+    if beside.live_epochs:
+        epochs = beside.live_epochs
+        await cursor.execute(sql.LIVE_EPOCHS, (list(epochs), list(epochs.values())))
+    if beside.current:
+        owners, numbers, times = zip(*beside.current.values(), strict=True)
+        values = _joined(owners), _joined(numbers), min(times), max(times)
         # Never prepared: a plan of when the table was small would be kept.
         await cursor.execute(sql.MERGE, values, prepare=False)
+
+
+def _joined(numbers: Iterable[int]) -> str:
+    """Return numbers as one text, which is read faster than an array of them."""
+    return ",".join(map(str, numbers))
 
 
 def _columns(places: Sequence[Place]) -> tuple[list[str], list[int]]:

@@ -21,8 +21,7 @@ offset) that is not after T is what was true at T, and for the end of time that 
 current balance of the contract, unless a backfill is newer than all that is told live.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -52,28 +51,13 @@ class Telling(NamedTuple):
         row: the record.
         effective_at: when it took effect; None: never.
         again: its id was told before.
+        holds: it is the balance of its key now, until the next that holds.
     """
 
     row: Row
     effective_at: datetime | None
     again: bool
-
-
-@dataclass(slots=True)
-class Settled:
-    """What is to be stored of a batch.
-
-    Attributes:
-        told: what counts, in order.
-        current: balance key → what holds now, for keys that changed.
-        new_ids: event id that is new → greatest epoch that told it live; None: none.
-        live_epochs: the same of ids that were stored, where that is new.
-    """
-
-    told: list[Telling] = field(default_factory=list)
-    current: dict[str, Telling] = field(default_factory=dict)
-    new_ids: dict[str, int | None] = field(default_factory=dict)
-    live_epochs: dict[str, int] = field(default_factory=dict)
+    holds: bool
 
 
 def settle(
@@ -81,41 +65,33 @@ def settle(
     known: Mapping[str, int | None],
     heads: Mapping[str, Head],
     now: datetime,
-) -> Settled:
-    """Return what is to be stored of a batch.
+) -> Iterator[Telling]:
+    """Yield what is to be stored of a batch, in order.
 
     Args:
         rows: in topic order for each partition.
-        known: ids that are stored already → greatest epoch that told them live.
+        known: digests of ids that are stored already → greatest epoch that told them
+            live; None: none.
         heads: balance key → what holds; keys of which nothing does are left out.
         now: time of the storing, UTC.
     """
-    settled, live, holds = Settled(), dict(known), dict(heads)
+    live, holds = dict(known), dict(heads)
     for row in rows:
-        event = row.placed.event
-        event_id = event.event_id
-        again = event_id in live
+        event, digest = row.placed.event, row.digest
+        again = digest in live
         if event.kind == BACKFILL:
             if not again:
-                live[event_id] = None
-                settled.told.append(Telling(row, time_of(event, now), again=False))
+                live[digest] = None
+                yield Telling(row, time_of(event, now), again=False, holds=False)
             continue
-        told = live.get(event_id)
+        told = live.get(digest)
         if told is not None and told >= event.epoch:
             continue
-        live[event_id] = event.epoch
+        live[digest] = event.epoch
         effective_at = _effective(event, holds.get(row.key), now)
-        telling = Telling(row, effective_at, again)
-        settled.told.append(telling)
         if effective_at is not None:
             holds[row.key] = Head(event.epoch, effective_at)
-            settled.current[row.key] = telling
-    for event_id, epoch in live.items():
-        if event_id not in known:
-            settled.new_ids[event_id] = epoch
-        elif epoch is not None and epoch != known[event_id]:
-            settled.live_epochs[event_id] = epoch
-    return settled
+        yield Telling(row, effective_at, again, effective_at is not None)
 
 
 def time_of(event: BalanceEvent, now: datetime) -> datetime:

@@ -17,7 +17,8 @@ from balance_shared.errors import BusInterrupted
 from balance_shared.kafka import Reader, apply_topics
 from balance_shared.service import Parts
 from balance_shared.settings import StorageSettings
-from balance_storage.database import Place, checked_dsn, prepare
+from balance_storage.database import checked_dsn, prepare
+from balance_storage.lines import Place
 from balance_storage.service import read_topics, run
 
 LOOK_S = 0.5

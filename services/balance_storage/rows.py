@@ -122,6 +122,8 @@ class Row:
         placed: the event.
         key: its balance key.
         digest: of its id, as `digest_of` makes it.
+        venue_time: as it stands in the line.
+        received_at: likewise.
         line: its values for COPY, in the order of `COLUMNS`, without the line's end.
         movements: the same of its ledger lines, in the order of `MOVEMENT_COLUMNS`.
     """
@@ -129,6 +131,8 @@ class Row:
     placed: Placed
     key: str
     digest: str
+    venue_time: str
+    received_at: str
     line: str
     movements: tuple[str, ...]
 
@@ -155,13 +159,13 @@ def row_of(placed: Placed) -> Row:
     if "\0" in key:
         raise RecordInvalid(_NUL)
     attributes = _attributes(event.attributes)
-    received_at = time_text(event.received_at)
+    venue_time, received_at = time_text(event.venue_time), time_text(event.received_at)
     values = (
         str(placed.offset),
         *_escaped([*_texts_of(event), event.snapshot_id, attributes]),
         *map(_amount, (event.balance, event.available)),
         *map(_amount, (event.delta, event.reported_balance)),
-        time_text(event.venue_time),
+        venue_time,
         received_at,
         str(event.epoch),
         *map(_number, (event.sequence, event.snapshot_index, event.snapshot_size)),
@@ -170,7 +174,8 @@ def row_of(placed: Placed) -> Row:
         f"{received_at}\t{line}\t{_movement(movement)}"
         for line, movement in enumerate(event.movements)
     )
-    return Row(placed, key, digest_of(event.event_id), "\t".join(values), movements)
+    digest, line = digest_of(event.event_id), "\t".join(values)
+    return Row(placed, key, digest, venue_time, received_at, line, movements)
 
 
 def _movement(movement: Movement) -> str:

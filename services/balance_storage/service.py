@@ -44,11 +44,11 @@ from balance_storage import others, rows
 from balance_storage.database import (
     FAULTS,
     Database,
-    Place,
     PositionsMoved,
     checked_dsn,
     prepare,
 )
+from balance_storage.lines import Place
 
 HOUSEKEEPING_S = 24 * 3600.0
 """How often partitions are made ahead and dropped, in seconds."""

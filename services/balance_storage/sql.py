@@ -3,9 +3,10 @@
 Theory of operation. A batch costs these, in one transaction: the positions are locked
 and compared; numbers are found, or made, for its accounts and balance keys; the ends
 of the accounts' chains are locked; ids that are stored already and what holds for the
-batch's keys are read; `facts.settle` decides, `chain.chained` numbers; rows, ledger
-lines and ids are copied straight into their tables; what holds now is merged; ends and
-positions move.
+batch's keys are read; rows, ledger lines and ids are copied straight into their tables;
+what holds now is merged; ends and positions move. `facts.settle` decides,
+`chain.chained` numbers and `lines.lines` writes while PostgreSQL takes in the rows
+before.
 
 Texts stand once, in ``accounts`` and ``balance_keys``: rows and indexes have numbers,
 and ids are indexed by 128 bits of their digest. ``event_ids`` stands apart because the
@@ -69,7 +70,7 @@ WHERE known.digest = told.digest
 
 HEADS = """
 SELECT balance_id, epoch, effective_at FROM balancebus.held
-WHERE balance_id = ANY(%s)
+WHERE balance_id = ANY(string_to_array(%s, ',')::bigint[])
 """
 
 COPY_TELLINGS = (
@@ -94,7 +95,8 @@ _HELD = (
 MERGE = f"""
 INSERT INTO balancebus.held AS known ({_HELD})
 SELECT {_HELD}
-FROM unnest(%s::integer[], %s::bigint[]) AS told (of_account, numbered)
+FROM unnest(string_to_array(%s, ',')::integer[], string_to_array(%s, ',')::bigint[])
+    AS told (of_account, numbered)
 CROSS JOIN LATERAL (
     SELECT {_HELD} FROM balancebus.tellings AS one
     WHERE one.account_id = told.of_account AND one.number = told.numbered

@@ -20,10 +20,10 @@ PLACE = ("t", 0)
 def chained(events):
     """Return the links of events of one account, told one after the other."""
     batch = [rows.row_of(rows.Placed(one, *PLACE, at)) for at, one in enumerate(events)]
-    settled = facts.settle(batch, {}, {}, datetime(2026, 3, 2, tzinfo=UTC))
+    told = facts.settle(batch, {}, {}, datetime(2026, 3, 2, tzinfo=UTC))
     accounts = {row.key: 7 for row in batch}
     ends = {7: End()}
-    return list(chain.chained(settled.told, accounts, ends)), ends[7]
+    return list(chain.chained(told, accounts, ends)), ends[7]
 
 
 def test_each_link_is_of_the_one_before(make_event):

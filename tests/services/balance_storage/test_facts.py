@@ -20,19 +20,25 @@ def settled(make_event):
         events = [make_event(**({"received_at": TEN} | fields)) for fields in told]
         placed = [rows.Placed(event, "t", 0, at) for at, event in enumerate(events)]
         batch = [rows.row_of(one) for one in placed]
-        return facts.settle(batch, known or {}, heads or {}, NOW)
+        stored = {rows.digest_of(name): epoch for name, epoch in (known or {}).items()}
+        return list(facts.settle(batch, stored, heads or {}, NOW))
 
     return settle
 
 
 def effects(settled):
     """Return (event id, when it took effect) of what counts."""
-    return [(one.row.placed.event.event_id, one.effective_at) for one in settled.told]
+    return [(one.row.placed.event.event_id, one.effective_at) for one in settled]
 
 
 def kinds(settled, *, again):
     """Return the kinds of the first records of their ids, or of the others."""
-    return [one.row.placed.event.kind for one in settled.told if one.again is again]
+    return [one.row.placed.event.kind for one in settled if one.again is again]
+
+
+def holding(settled):
+    """Return the ids of what holds, each until the next."""
+    return [one.row.placed.event.event_id for one in settled if one.holds]
 
 
 KEY = "kraken|main||spot/main|BTC"
@@ -61,7 +67,7 @@ def test_fact_does_not_take_effect_before_what_it_replaces(settled):
         heads={KEY: Head(1, TEN - 2 * HOUR)},
     )
     assert [("a", TEN), ("b", TEN)] == effects(told)
-    assert told.current[KEY].row.placed.event.event_id == "b"
+    assert ["a", "b"] == holding(told)
 
 
 def test_backfill_takes_effect_at_its_time_and_never_holds_now(settled):
@@ -70,14 +76,14 @@ def test_backfill_takes_effect_at_its_time_and_never_holds_now(settled):
         {"kind": "backfill", "venue_time": TEN - HOUR}, heads={KEY: Head(1, TEN)}
     )
     assert [TEN - HOUR] == [at for _, at in effects(told)]
-    assert {} == told.current
+    assert [] == holding(told)
 
 
 def test_record_of_an_older_epoch_never_holds(settled):
     """A connector that lives on after its successor changes nothing."""
     told = settled({"epoch": 1}, heads={KEY: Head(2, TEN)})
     assert [None] == [at for _, at in effects(told)]
-    assert {} == told.current
+    assert [] == holding(told)
 
 
 def test_live_record_that_repeats_a_backfill_counts(settled):
@@ -85,29 +91,19 @@ def test_live_record_that_repeats_a_backfill_counts(settled):
     told = settled({"kind": "backfill", "venue_time": TEN - HOUR}, {"sequence": 1})
     assert ["backfill"] == kinds(told, again=False)
     assert ["update"] == kinds(told, again=True)
-    assert told.current[KEY].effective_at == TEN
+    assert [(False, None), (True, TEN)] == [
+        (one.holds, one.effective_at if one.holds else None) for one in told
+    ]
 
 
 def test_stored_id_counts_in_a_greater_epoch_only(settled):
     """An echo is no news; a new connection's own word is."""
     known = {"kraken|main||L1": 1}
-    assert settled({"epoch": 1}, known=known) == facts.Settled()
-    told = settled({"epoch": 2}, known=known)
-    assert told.live_epochs == {"kraken|main||L1": 2}
-    assert ["update"] == kinds(told, again=True)
-
-
-def test_new_ids_come_with_the_greatest_epoch_that_told_them_live(settled):
-    """An id that only backfill tells has none."""
-    told = settled(
-        {"event_id": "a", "epoch": 1},
-        {"event_id": "a", "epoch": 2},
-        {"event_id": "b", "kind": "backfill"},
-        {"event_id": "c", "epoch": 3},
-        known={"c": None},
-    )
-    assert {"a": 2, "b": None} == told.new_ids
-    assert {"c": 3} == told.live_epochs
+    assert [] == settled({"epoch": 1}, known=known)
+    told = settled({"epoch": 2}, {"epoch": 2}, {"epoch": 3}, known=known)
+    assert [(True, 2), (True, 3)] == [
+        (one.again, one.row.placed.event.epoch) for one in told
+    ]
 
 
 def test_months_are_those_of_utc():

@@ -1,0 +1,70 @@
+"""What is written of a batch beside its tellings."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from balance_storage import facts, rows
+from balance_storage.chain import End, chained
+from balance_storage.lines import Beside, Numbers, lines
+
+PLACE = ("t", 0)
+NOW = datetime(2026, 3, 2, tzinfo=UTC)
+KEY = "kraken|main||spot/main|BTC"
+NUMBERS = Numbers({KEY: 5}, {KEY: 7}, {PLACE: 9})
+
+
+@pytest.fixture
+def written(make_event):
+    """Give a function that writes events; returns lines and what is beside them."""
+
+    def write(*told):
+        placed = [
+            rows.Placed(make_event(**fields), *PLACE, at)
+            for at, fields in enumerate(told)
+        ]
+        batch = [rows.row_of(one) for one in placed]
+        beside = Beside()
+        settled = facts.settle(batch, {}, {}, NOW)
+        links = chained(settled, NUMBERS.accounts, {7: End()})
+        return list(lines(links, NUMBERS, beside)), beside
+
+    return write
+
+
+def test_telling_is_written_with_its_numbers_and_its_link(written):
+    """Balance, account, number and place come first, the link last."""
+    (line,), _ = written({})
+    first, *_, last = line.rstrip("\n").split("\t")
+    assert ["5", "7", "1", "9"] == line.split("\t")[:4]
+    assert (first, 32) == ("5", len(last))
+
+
+def test_id_told_again_in_one_batch_has_its_first_line_and_its_last_epoch(written):
+    """The id is stored as it was told first, and then moves to the later epoch."""
+    _, beside = written({"epoch": 1}, {"epoch": 2}, {"epoch": 2}, {"epoch": 3})
+    digest = rows.digest_of("kraken|main||L1")
+    assert [f"{digest}\t1\t7\t1\n"] == beside.ids
+    assert {digest: 3} == beside.live_epochs
+
+
+def test_id_of_a_backfill_has_no_live_epoch(written):
+    """A live record of it is still to come."""
+    _, beside = written({"kind": "backfill"})
+    assert [rows.NULL] == [line.split("\t")[1] for line in beside.ids]
+    assert {} == beside.current
+
+
+def test_ledger_lines_are_written_once(written, make_event):
+    """A retelling has the lines of the event that it repeats."""
+    movements = rows.Movement(movement_id="M1"), rows.Movement(movement_id="M2")
+    told = {"movements": movements}
+    _, beside = written(told, {**told, "epoch": 2})
+    assert ["7\t1", "7\t1"] == [line[:3] for line in beside.movements]
+
+
+def test_last_that_holds_is_current(written):
+    """Of each balance one row holds, and we say where it lies."""
+    at = datetime(2026, 3, 1, 13, tzinfo=UTC)
+    _, beside = written({"event_id": "a"}, {"event_id": "b", "received_at": at})
+    assert {5: (7, 2, at)} == beside.current
