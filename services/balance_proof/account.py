@@ -277,6 +277,7 @@ class Account:
         settled = _time(time_ms) - PUBLISHED
         while self._lines and self._lines[0].received_at <= settled:
             self.ledger.take(self._lines.popleft())
+        self._compare_copies(status.last_event_at)
         ledger, live = self.ledger, status.state == "live"
         if live and status.epoch > ledger.epoch:
             ledger.begin(status.epoch, Picture("", 0))  # it told nothing: all is empty

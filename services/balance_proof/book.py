@@ -91,6 +91,7 @@ class Book:
         event_id: of the event that told it.
         epoch: of that event; None if it is known by its earlier verdict alone.
         absent: whether it was told as vanished.
+        astray: whether the bus says two things of it: events one, latest another.
         told_at: when that event arrived; None as of the epoch.
         why: why there is no evidence, for people.
         evidence: that the figure is right, if there is.
@@ -105,6 +106,7 @@ class Book:
     event_id: str
     epoch: int | None
     absent: bool = False
+    astray: bool = False
     told_at: datetime | None = None
     why: str = ""
     evidence: Evidence | None = None

@@ -49,8 +49,8 @@ def compare(ledger: Ledger, record: Reconciliation, *, went_on: bool) -> None:
 
 def _agree(book: Book, record: Reconciliation) -> None:
     since, until = record.requested_at - BEFORE, record.answered_at + SETTLE
-    if not book.rested(since, until) or book.question is not None:
-        return
+    if not book.rested(since, until) or book.question is not None or book.astray:
+        return  # what agrees may not be the figure that was told to us
     if book.moved_at and book.moved_at[-1] > until:
         book.proven(record.requested_at)  # of a figure that is not the present one
     else:

@@ -2,14 +2,14 @@
 
 Theory of operation. State is what the topics say. When an instance is given partitions,
 at the start and after each rebalance, it forgets all and reads them from their
-beginning: events, comparisons, states, acknowledgements, and the verdicts on the proofs
-topic, which keep what is older than the other topics. Nothing is written before all
-that was there is read; then only what differs from what is written already. So a
-restart, a second instance and a replay come to the same verdicts, and no position has
-to be kept anywhere. The instances of a group get the same partitions of every topic, so
-that all records of an account meet in one process.
+beginning: events, their copies on latest, comparisons, states, acknowledgements, and
+the verdicts on the proofs topic, which keep what is older than the other topics.
+Nothing is written before all that was there is read; then only what differs from what
+is written already. So a restart, a second instance and a replay come to the same
+verdicts, and no position has to be kept anywhere. The instances of a group get the same
+partitions of every topic, so that all records of an account meet in one process.
 
-A state of a feed speaks of the events and comparisons before it, which are on other
+A state of a feed speaks of the events, copies and comparisons before it, on other
 topics: it counts once all that lay there when it was read is taken.
 
 Ten million events take some minutes to read again; until then the verdicts stand as
@@ -38,6 +38,7 @@ from balance_schemas.records import (
 from balance_schemas.topics import (
     ACKNOWLEDGEMENTS,
     EVENTS,
+    LATEST,
     PROOFS,
     RECONCILIATIONS,
     STATUS,
@@ -61,7 +62,7 @@ from balance_shared.settings import ProofSettings
 SERVICE = "proof"
 """Name of this service in metrics."""
 
-TOPICS = (EVENTS, RECONCILIATIONS, STATUS, ACKNOWLEDGEMENTS, PROOFS)
+TOPICS = (EVENTS, LATEST, RECONCILIATIONS, STATUS, ACKNOWLEDGEMENTS, PROOFS)
 
 REGISTRY_PATIENCE_S = 10.0
 """How long a schema is asked for before the session is given up, in seconds."""
@@ -131,7 +132,7 @@ class Proving:
         self._producer = producer
         self._parts = parts
         self._states = STATUS.full_name(settings.topic_prefix)
-        others = EVENTS, RECONCILIATIONS
+        others = EVENTS, LATEST, RECONCILIATIONS
         self._others = [one.full_name(settings.topic_prefix) for one in others]
         self._token = 0
         self._shards: dict[int, Shard] = {}
@@ -225,6 +226,8 @@ class Proving:
                 return
             elif topic == EVENTS:
                 shard.take_event(await consumer.decode(BalanceEvent, incoming))
+            elif topic == LATEST:
+                shard.take_latest(await consumer.decode(BalanceEvent, incoming))
             elif topic == RECONCILIATIONS:
                 found = await consumer.decode(Reconciliation, incoming)
                 shard.take_reconciliation(found, at)

@@ -1,6 +1,6 @@
 """The accounts of one partition, and what the proofs topic says of them.
 
-Records of five topics go in, verdicts that are news come out. A verdict that somebody
+Records of six topics go in, verdicts that are news come out. A verdict that somebody
 else wrote (an instance that did not know yet that the partition was taken from it) is
 read back like any other and put right.
 """
@@ -52,6 +52,10 @@ class Shard:
     def take_event(self, event: BalanceEvent) -> None:
         """Take a record of the events topic."""
         self._account(event.venue, event.account).account.take_event(event)
+
+    def take_latest(self, event: BalanceEvent) -> None:
+        """Take a record of the latest topic."""
+        self._account(event.venue, event.account).account.take_latest(event)
 
     def take_reconciliation(self, record: Reconciliation, time_ms: int) -> None:
         """Take a record of the reconciliations topic, published at a time."""

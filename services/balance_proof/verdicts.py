@@ -9,6 +9,7 @@ the feed is not live, or silent                                 UNPROVEN
 a question is open: the history may still explain it            UNPROVEN
 REST says otherwise                                             UNPROVEN
 the picture is not whole, or did not tell this balance          UNPROVEN
+events and latest say different things of it                    UNPROVEN
 nothing speaks for the present figure yet                       UNPROVEN
 otherwise                                                       PROVEN
 ==============================================================  ==========
@@ -27,6 +28,9 @@ from balance_schemas.decimals import AmountUnfitError, exact, from_unscaled
 from balance_schemas.records import BalanceProof
 
 PROVEN, UNPROVEN, VIOLATED = "PROVEN", "UNPROVEN", "VIOLATED"
+
+
+ASTRAY = "lost on the bus: its last event and its record on latest differ"
 
 
 class Finding(NamedTuple):
@@ -90,6 +94,8 @@ def _lacking(book: Book, ledger: Ledger) -> str:
         return "picture incomplete"
     if not ledger.is_pictured(book):
         return "not in the latest picture: unreadable, or filtered out"
+    if book.astray:
+        return ASTRAY
     return "" if book.evidence is not None else book.why
 
 

@@ -33,7 +33,7 @@ from balance_schemas.records import (
     ConnectorStatus,
     Reconciliation,
 )
-from balance_schemas.topics import EVENTS, RECONCILIATIONS, STATUS
+from balance_schemas.topics import EVENTS, LATEST, RECONCILIATIONS, STATUS
 from balance_shared.kafka import Outgoing
 from balance_shared.testing import InMemoryBus, run_virtually
 from balance_simulator.faults import FaultError
@@ -78,6 +78,7 @@ class Truth:
 
 TYPES = {
     EVENTS: BalanceEvent,
+    LATEST: BalanceEvent,
     RECONCILIATIONS: Reconciliation,
     STATUS: ConnectorStatus,
 }
@@ -98,7 +99,7 @@ class Life:
         self.wrong: list[str] = []
         self.violated: list[BalanceProof] = []
         self.last: list[BalanceProof] = []
-        self._taken = {EVENTS: 0, RECONCILIATIONS: 0, STATUS: 0}
+        self._taken = dict.fromkeys(TYPES, 0)
         self.published: list[Outgoing] = []
         self._listen(self.world.bus)
         self._observe(self.world.venue, "operate")
@@ -138,10 +139,11 @@ class Life:
         """Let the proof read what is new on the bus, then judge what it says."""
         takers = {
             EVENTS: (BalanceEvent, lambda e, _: self._event(e)),
+            LATEST: (BalanceEvent, lambda e, _: self.account.take_latest(e)),
             RECONCILIATIONS: (Reconciliation, self.account.take_reconciliation),
             STATUS: (ConnectorStatus, self.account.take_status),
         }
-        for topic in (EVENTS, RECONCILIATIONS, STATUS):
+        for topic in TYPES:
             record_type, take = takers[topic]
             records = self.world.bus.records[topic.name]
             for record in records[self._taken[topic] :]:
@@ -149,13 +151,14 @@ class Life:
             self._taken[topic] = len(records)
         self.note()
         for proof in self.account.proofs():
-            self._judge(proof)
+            self.judge(proof)
 
     def _event(self, event: BalanceEvent) -> None:
         self.pockets[event.key] = self.world.dialect.pocket(event)
         self.account.take_event(event)
 
-    def _judge(self, proof: BalanceProof) -> None:
+    def judge(self, proof: BalanceProof) -> None:
+        """Note what is wrong with a verdict, if it is another one than before."""
         said = (proof.verdict, proof.observed, proof.proven_through)
         if self.said.get(proof.key) == said:
             return
@@ -287,12 +290,14 @@ def replay_of(life: Life, seed: int) -> str | None:
         if record.topic in TYPES:
             value = decode(TYPES[record.topic], frame(1, record.body))
             queues[record.topic.name].append((place, value, record.time_ms))
-    others = queues[EVENTS.name], queues[RECONCILIATIONS.name]
+    others = [queue for name, queue in queues.items() if name != STATUS.name]
     while any(queues.values()):
         topic = rng.choice([name for name, queue in queues.items() if queue])
         for place, value, time_ms in _some(queues[topic], rng.randint(1, 50)):
             if topic == EVENTS.name:
                 again.take_event(value)
+            elif topic == LATEST.name:
+                again.take_latest(value)
             elif topic == RECONCILIATIONS.name:
                 again.take_reconciliation(value, time_ms)
             else:

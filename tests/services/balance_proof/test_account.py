@@ -291,3 +291,53 @@ def test_state_waits_until_all_before_it_is_taken(start, make):
 def test_patience_is_in_the_right_order():
     """A line that was overtaken comes sooner than a history."""
     assert timedelta(0) < LATE < HISTORY
+
+
+ETH = {"asset": "ETH", "venue_asset": "ETH"}
+
+
+def lossy(make, kept, copies):
+    """Return an account that read some of its events, and some copies on latest."""
+    told = Told(make.row("1", 1, epoch=make.epoch(0)), *kept)
+    for copy in (make.row("1", 1, epoch=make.epoch(0)), *copies):
+        told.account.take_latest(copy)
+    told.take(make.update("9", "9", 8, **ETH), make.status(10, 8))
+    return told.take(make.comparison(15), make.status(20, 8), make.status(30, 8))
+
+
+def test_a_lost_event_leaves_its_balance_unproven(make):
+    """REST agrees with what the connector has, and that is not what was read."""
+    moved = make.update("1.5", "0.5", 5)
+    proof = lossy(make, [], [moved]).proof()
+    assert ("UNPROVEN", Decimal(1), None) == (
+        proof.verdict,
+        proof.observed,
+        proof.proven_through,
+    )
+    assert proof.reason.startswith("lost on the bus")
+    assert "PROVEN" == lossy(make, [moved], [moved]).proof().verdict
+
+
+def test_an_altered_event_leaves_its_balance_unproven(make):
+    """The copy has the same id and another figure; which is right is not known."""
+    events = make.update("1.5", "0.5", 5), make.update("1.6", "0.6", 5)
+    for event, copy in (events, events[::-1]):
+        assert "UNPROVEN" == lossy(make, [event], [copy]).proof().verdict
+
+
+def test_a_copy_that_is_older_or_not_there_says_nothing(make):
+    """Latest keeps the last of each key: what is between is taken away."""
+    moved = make.update("1.5", "0.5", 5)
+    assert "PROVEN" == lossy(make, [moved], []).proof().verdict
+
+
+def test_the_next_event_of_a_balance_asks_what_was_lost(make):
+    """The copies agree again, and the chain says what is missing."""
+    told = lossy(make, [], [make.update("1.5", "0.5", 5)])
+    later = make.update("1.7", "0.2", 35)
+    told.account.take_latest(later)
+    told.take(later, make.status(40, 35), make.status(35 + LATE.seconds, 35))
+    assert ("VIOLATED", Decimal("0.5")) == (
+        told.proof().verdict,
+        told.proof().residual,
+    )
