@@ -46,11 +46,12 @@ def demo(
     """Show the whole bus at work: live balances, trouble, and the proof at the end.
 
     Starts Kafka, a schema registry and PostgreSQL on free ports (fetched the first
-    time), a stand-in of every venue, its connector, storage and metrics. Plays a lost
-    update at one venue and an outage at another, shows how each goes stale and is live
-    again with the books right, and compares the books with each venue's truth, digit
-    by digit. Ctrl-C ends the show and goes on to the comparison; a second one ends
-    everything at once. No process and no data stay behind.
+    time), a stand-in of every venue, its connector, storage, metrics and proof. Plays a
+    lost update at one venue and an outage at another, shows how each goes stale and is
+    live again with the books right, what is proven and what is not yet, and why, and
+    compares the books with each venue's truth, digit by digit. Ctrl-C ends the show and
+    goes on to the comparison; a second one ends everything at once. No process and no
+    data stay behind.
 
     On a terminal a live table is shown, elsewhere plain lines.
 

@@ -10,6 +10,7 @@ from balance_demo.books import Books, place_of
 from balance_schemas.keys import status_key
 from balance_schemas.records import (
     BalanceEvent,
+    BalanceProof,
     ConnectorStatus,
     Reconciliation,
     Record,
@@ -18,12 +19,14 @@ from balance_schemas.topics import (
     DEAD_LETTERS,
     EVENTS,
     LATEST,
+    PROOFS,
     RECONCILIATIONS,
     STATUS,
     Topic,
 )
+from balance_shared.watermark import WORST_FIRST, Standing, standings, watermark
 
-READ = (LATEST, STATUS, EVENTS, RECONCILIATIONS, DEAD_LETTERS)
+READ = (LATEST, STATUS, EVENTS, RECONCILIATIONS, PROOFS, DEAD_LETTERS)
 """The topics that a board is made of."""
 
 _WIDE = Context(prec=60)
@@ -42,6 +45,8 @@ class VenueView:
         late: of these, how many came from the venue's history.
         verdicts: verdict → how many comparisons of stream and REST came to it.
         verdict: the last of them; empty before.
+        standing: how far its balances are proven; None before any is known.
+        worst: the worst verdict of proof on one of them; None before there is one.
     """
 
     name: str
@@ -51,6 +56,13 @@ class VenueView:
     late: int = 0
     verdicts: Counter[str] = field(default_factory=Counter)
     verdict: str = ""
+    standing: Standing | None = None
+    worst: BalanceProof | None = None
+
+    @property
+    def proven(self) -> int:
+        """How many of its balances are proven."""
+        return self.standing.counts.get("PROVEN", 0) if self.standing else 0
 
     @property
     def state(self) -> str:
@@ -95,6 +107,7 @@ class Board:
     def __init__(self, venues: Iterable[str]) -> None:
         self._held: dict[str, BalanceEvent] = {}
         self._status: dict[str, ConnectorStatus] = {}
+        self._proofs: dict[str, BalanceProof] = {}
         self._ids: set[str] = set()
         self._views = {name: VenueView(name) for name in venues}
         self.dead_letters = 0
@@ -107,6 +120,8 @@ class Board:
             self._take_event(topic, record)
         elif isinstance(record, Reconciliation):
             self._take_verdict(record)
+        elif isinstance(record, BalanceProof):
+            self._proofs[record.key] = record
         else:
             self.dead_letters += 1
 
@@ -126,12 +141,29 @@ class Board:
     def venues(self) -> list[VenueView]:
         """Return every venue, in the order given."""
         for view in self._views.values():
-            view.balances = 0
+            view.balances, view.worst = 0, None
         for event in self._held.values():
             view = self._views[event.venue]
             view.status = self._status.get(_feed_of(event))
             view.balances += 1
+        for standing in self._standings():
+            self._views[standing.venue].standing = standing
+        for proof in self._proofs.values():
+            view = self._views[proof.venue]
+            if view.worst is None or _rank(proof) < _rank(view.worst):
+                view.worst = proof
         return list(self._views.values())
+
+    def watermark(self) -> datetime | None:
+        """Return up to when all is proven, UTC; None while any balance never was."""
+        found = self._standings()
+        return watermark(found) if len(found) == len(self._views) else None
+
+    def _standings(self) -> list[Standing]:
+        held = self._held.values()
+        return standings(
+            self._proofs.values(), {(each.venue, each.account) for each in held}
+        )
 
     def holdings(self) -> list[Holding]:
         """Return every asset, those at most venues first, then by name."""
@@ -172,6 +204,10 @@ class Board:
             confirmed_at=min(known) if len(known) == len(confirmed) else None,
             doubtful=tuple(name for name in venues if _doubtful(feeds[name])),
         )
+
+
+def _rank(proof: BalanceProof) -> int:
+    return WORST_FIRST.index(proof.verdict)
 
 
 def _net(events: Iterable[BalanceEvent]) -> Decimal:

@@ -12,7 +12,7 @@ from rich.text import Text
 from balance_demo.board import Holding, VenueView
 from balance_demo.books import plain
 from balance_demo.plays import Incident, Play
-from balance_demo.summary import compared_with_rest
+from balance_demo.summary import compared_with_rest, proof_of, proven_up_to
 
 WIDE = 120
 """From this many columns on each venue's part is shown."""
@@ -33,6 +33,7 @@ _VENUE_COLUMNS = {
     "confirmed": 9,
     "events": 6,
     "late": 4,
+    "proven": 7,
 }
 _MINUTE_S, _HOUR_S = 60, 3600
 _STYLES = {
@@ -62,6 +63,7 @@ class Scene:
         incidents: what was played, oldest first.
         next_play: when, in seconds since the show began, and what; or None.
         urls: name → address to look at.
+        watermark: up to when all balances are proven, UTC; None while one never was.
     """
 
     now: datetime
@@ -74,6 +76,7 @@ class Scene:
     incidents: list[Incident] = field(default_factory=list)
     next_play: tuple[float, Play] | None = None
     urls: dict[str, str] = field(default_factory=dict)
+    watermark: datetime | None = None
 
 
 def render(scene: Scene, width: int, height: int) -> RenderableType:
@@ -101,7 +104,8 @@ def render(scene: Scene, width: int, height: int) -> RenderableType:
 def line(scene: Scene) -> str:
     """Return the state in one line, for logs."""
     states = ", ".join(f"{one.name} {one.state or '-'}" for one in scene.venues)
-    return f"{_balances(scene)} balances; {states}; {_told(scene)}"
+    proven = proven_up_to(scene.watermark).plain
+    return f"{_balances(scene)} balances; {states}; {_told(scene)}; {proven}"
 
 
 def holdings(scene: Scene, width: int) -> Table:
@@ -166,28 +170,54 @@ def _part(amount: Decimal | None, room: int) -> str:
 
 
 def _venues(scene: Scene, width: int) -> Table:
-    """Return the table of venues: how each is, what it told, and what REST says."""
+    """Return the table of venues: how each is, what it told, and what is proven.
+
+    Where there is little room, when it was confirmed is told with the assets only.
+    """
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for name, columns in _VENUE_COLUMNS.items():
-        right = name in {"events", "late"}
+    shown = {
+        name: columns
+        for name, columns in _VENUE_COLUMNS.items()
+        if width >= WIDE or name != "confirmed"
+    }
+    for name, columns in shown.items():
+        right = name in {"events", "late", "proven"}
         table.add_column(name, width=columns, justify="right" if right else "left")
     table.add_column("against REST, or why", no_wrap=True)
-    room = width - sum(2 + columns for columns in _VENUE_COLUMNS.values()) - 2
+    room = width - sum(2 + columns for columns in shown.values()) - 2
     for one in scene.venues:
-        status = one.status
-        wrong = Text(status.reason if status else "", _STYLES.get(one.state, ""))
-        told = compared_with_rest(one) if one.state == "live" else wrong
+        told = _why(one)
         told.truncate(room, overflow="ellipsis")
-        table.add_row(
-            one.name,
-            state(one.state),
-            age(scene.now, status.since if status else None),
-            age(scene.now, status.confirmed_at if status else None),
-            str(one.told),
-            str(one.late),
-            told,
-        )
+        cells = _venue_cells(scene, one)
+        table.add_row(*(cells[name] for name in shown), told)
     return table
+
+
+def _venue_cells(scene: Scene, one: VenueView) -> dict[str, Text]:
+    """Return column → text."""
+    status = one.status
+    whole = 0 < one.balances == one.proven
+    violated = one.worst is not None and one.worst.verdict == "VIOLATED"
+    style = "green" if whole else "bold red" if violated else "yellow"
+    return {
+        "venue": Text(one.name),
+        "state": state(one.state),
+        "for": Text(age(scene.now, status.since if status else None)),
+        "confirmed": Text(age(scene.now, status.confirmed_at if status else None)),
+        "events": Text(str(one.told)),
+        "late": Text(str(one.late)),
+        "proven": Text(f"{one.proven}/{one.balances}", style),
+    }
+
+
+def _why(one: VenueView) -> Text:
+    """Return why a venue is not live, else what is not proven, else what REST says."""
+    if one.state != "live":
+        reason = one.status.reason if one.status else ""
+        return Text(reason, _STYLES.get(one.state, ""))
+    if one.worst is not None and one.worst.verdict != "PROVEN":
+        return proof_of(one)
+    return compared_with_rest(one)
 
 
 def age(now: datetime, then: datetime | None) -> str:
@@ -212,7 +242,9 @@ def _title(scene: Scene) -> Text:
     if scene.duration_s is not None:
         clock += f" of {_clock(scene.duration_s)}"
     return Text.assemble(
-        ("balance bus", "bold"), f"  demo  {clock}  {_balances(scene)} balances"
+        ("balance bus", "bold"),
+        f"  demo  {clock}  {_balances(scene)} balances  ",
+        proven_up_to(scene.watermark),
     )
 
 

@@ -38,8 +38,9 @@ WAVE_S = 10.0
 HEAL_S_MAX = plays.PAUSE_S
 """How long to wait for a venue to be right again before the next play, in seconds."""
 
-SETTLE_S_MAX = 15.0
-"""How long the books may take to come to rest after the traffic, in seconds."""
+SETTLE_S_MAX = 25.0
+"""How long the books may take to come to rest and to be proven after the traffic, in
+seconds: proof waits for a comparison at rest, and for the state that tells of it."""
 
 SETTLE_EVERY_S = 0.3
 
@@ -231,6 +232,7 @@ class Show:
             incidents=self.incidents,
             next_play=self.next_play,
             urls=self.world.urls,
+            watermark=self.board.watermark(),
         )
 
     async def _settle(self, tables: Tables, http: aiohttp.ClientSession) -> Summary:
@@ -238,7 +240,8 @@ class Show:
         until_s = time.monotonic() + SETTLE_S_MAX
         while True:
             summary = await self._compare(tables, http)
-            if (summary.equal and summary.healed) or time.monotonic() > until_s:
+            done = summary.equal and summary.healed and summary.proven
+            if done or time.monotonic() > until_s:
                 return summary
             await asyncio.sleep(SETTLE_EVERY_S)
 
@@ -256,6 +259,7 @@ class Show:
             rows=await tables.events(),
             incidents=tuple(self.incidents),
             first_balances_s=self.first_balances_s,
+            watermark=self.board.watermark(),
         )
         for incident in self.incidents:
             if found.equal and incident.live_at and not incident.right_at:

@@ -120,6 +120,7 @@ class Demo:
                 *(pool.submit(self._venue, family, row) for row in VENUES),
                 pool.submit(_service, family, "storage"),
                 pool.submit(_service, family, "metrics"),
+                pool.submit(_service, family, "proof"),
             ]
             try:
                 for each in as_completed(waiting):

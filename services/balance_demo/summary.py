@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
 from rich.console import Group, RenderableType
@@ -32,6 +33,7 @@ class Summary:
         differences: in Kafka's latest topic and in PostgreSQL.
         rows: venue → events in PostgreSQL.
         incidents: what was played.
+        watermark: up to when all balances are proven, UTC; None while one never was.
         first_balances_s: seconds from the start of the program until there were
             balances of every venue; None if there never were.
     """
@@ -42,6 +44,12 @@ class Summary:
     rows: Mapping[str, int]
     incidents: tuple[Incident, ...]
     first_balances_s: float | None
+    watermark: datetime | None = None
+
+    @property
+    def proven(self) -> bool:
+        """Whether proof says so of every balance of every venue."""
+        return all(0 < venue.balances == venue.proven for venue in self.venues)
 
     @property
     def equal(self) -> bool:
@@ -75,6 +83,7 @@ def render(summary: Summary) -> RenderableType:
     for name in ("venue", "balances", "events", "late", "stored"):
         table.add_column(name, justify="left" if name == "venue" else "right")
     table.add_column("against REST")
+    table.add_column("proof")
     table.add_column("truth")
     for venue in summary.venues:
         table.add_row(*_cells(summary, venue))
@@ -89,7 +98,26 @@ def render(summary: Summary) -> RenderableType:
         parts.append(
             Text(f"balances of every venue after {summary.first_balances_s:.1f} s")
         )
-    return Group(*parts, Text(), verdict(summary))
+    return Group(*parts, proven_up_to(summary.watermark), Text(), verdict(summary))
+
+
+def proven_up_to(watermark: datetime | None) -> Text:
+    """Return the firm's watermark in words, in the local time."""
+    if watermark is None:
+        return Text("not proven as a whole", "yellow")
+    return Text(f"proven up to {watermark.astimezone():%H:%M:%S}", "green")
+
+
+def proof_of(venue: VenueView) -> Text:
+    """Return what proof says of a venue: all is proven, or how much is not, and why."""
+    worst = venue.worst
+    if worst is None or venue.standing is None:
+        return Text("-")
+    count = venue.standing.counts[worst.verdict]
+    if worst.verdict == "PROVEN":
+        return Text(f"{count} PROVEN", "green")
+    style = "bold red" if worst.verdict == "VIOLATED" else "yellow"
+    return Text(f"{count} {worst.verdict}: {worst.reason}", style)
 
 
 def verdict(summary: Summary) -> Text:
@@ -113,6 +141,7 @@ def _cells(summary: Summary, venue: VenueView) -> list[Text]:
         Text(str(venue.late)),
         Text(str(summary.rows.get(venue.name, 0))),
         compared_with_rest(venue),
+        proof_of(venue),
         Text(wrong or "equal", "red" if wrong else "green"),
     ]
 

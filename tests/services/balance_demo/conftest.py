@@ -8,6 +8,7 @@ import pytest
 from balance_demo.board import VenueView
 from balance_schemas.records import (
     BalanceEvent,
+    BalanceProof,
     ConnectorStatus,
     DeadLetter,
     Reconciliation,
@@ -73,6 +74,29 @@ def status():
             "version": "1",
         }
         return ConnectorStatus(**(values | more))
+
+    return make
+
+
+@pytest.fixture
+def proof():
+    """Give a maker of verdicts on a balance."""
+
+    def make(verdict: str, *, asset="BTC", venue="kraken", through=None, reason=""):
+        return BalanceProof(
+            venue=venue,
+            account="demo",
+            subaccount="",
+            wallet="spot",
+            wallet_id="main",
+            asset=asset,
+            verdict=verdict,
+            method="chain",
+            reason=reason,
+            proven_through=None if through is None else later(through),
+            checked_at=NOON,
+            last_event_id="e",
+        )
 
     return make
 

@@ -10,6 +10,7 @@ from balance_schemas.topics import (
     DEAD_LETTERS,
     EVENTS,
     LATEST,
+    PROOFS,
     RECONCILIATIONS,
     STATUS,
 )
@@ -116,3 +117,27 @@ def test_verdicts_and_dead_letters_are_counted(board, reconciliation, dead_lette
     assert "consistent" == kraken.verdict
     assert {"inconclusive": 1, "consistent": 2} == kraken.verdicts
     assert 1 == board.dead_letters
+
+
+def test_the_worst_verdict_and_how_many_are_proven_are_known(board, event, proof):
+    """The last of each balance counts."""
+    for asset in ("BTC", "ETH"):
+        board.take(LATEST, event("1", asset=asset))
+    assert [None, None] == [venue.worst for venue in board.venues()]
+    board.take(PROOFS, proof("UNPROVEN", reason="told once"))
+    board.take(PROOFS, proof("PROVEN", asset="ETH", through=5))
+    kraken = board.venues()[0]
+    assert ("told once", 1) == (kraken.worst.reason, kraken.proven)
+    board.take(PROOFS, proof("PROVEN", through=3))
+    kraken = board.venues()[0]
+    assert ("PROVEN", 2) == (kraken.worst.verdict, kraken.proven)
+
+
+def test_the_watermark_waits_for_every_venue(board, event, proof, at):
+    """It is the least of all balances."""
+    for venue, through in (("kraken", 9), ("ndax", 4)):
+        assert board.watermark() is None
+        board.take(LATEST, event("1", venue=venue))
+        assert board.watermark() is None
+        board.take(PROOFS, proof("PROVEN", venue=venue, through=through))
+    assert at(4) == board.watermark()

@@ -9,7 +9,7 @@ from balance_demo import screen
 from balance_demo.board import Board
 from balance_demo.plays import Incident, Play
 from balance_demo.screen import Scene
-from balance_schemas.topics import EVENTS, LATEST, STATUS
+from balance_schemas.topics import EVENTS, LATEST, PROOFS, STATUS
 
 LONGEST = "-99999999999999999999.999999999999999999"
 VENUES = ("kraken", "bitfinex", "zerohash", "ndax")
@@ -21,7 +21,7 @@ GAP = Play("kraken", "gap", "gap")
 
 
 @pytest.fixture
-def scene(event, status, at):
+def scene(event, status, proof, at):
     """Give a moment with many balances."""
     board = Board(VENUES)
     for venue in VENUES:
@@ -30,7 +30,10 @@ def scene(event, status, at):
             told = event(f"{number}.25", asset=f"A{number:02d}", venue=venue)
             board.take(LATEST, told)
             board.take(EVENTS, told)
+            board.take(PROOFS, proof("PROVEN", asset=told.asset, venue=venue))
     board.take(LATEST, event(LONGEST, asset="A00", seconds=60))
+    unproven = proof("UNPROVEN", asset="A07", venue="zerohash", reason="told once")
+    board.take(PROOFS, unproven)
     reason = "sequence 53 came where 52 was due"
     board.take(STATUS, status("stale", 55, reason=reason, confirmed_at=at(1)))
     return Scene(
@@ -43,6 +46,7 @@ def scene(event, status, at):
         incidents=[Incident(GAP, at(55))] * 4,
         next_play=(70, Play("bitfinex", "maintenance", "outage")),
         urls=URLS,
+        watermark=at(42).replace(tzinfo=None).astimezone(),
     )
 
 
@@ -69,8 +73,10 @@ def test_the_screen_tells_state_trouble_and_what_is_next(scene):
     """The reason of a state, the plays, the counts and the addresses are there."""
     text = "\n".join(drawn(scene, 140, 45))
     for part in (
-        "kraken    stale        6s   1m             30     0  sequence 53 came where 52",
-        "ndax      live         1m   31s             0     0  -",
+        "proven up to 12:00:42",
+        "kraken    stale        6s   1m             30     0    30/30  sequence 53 came",
+        "zerohash  live         1m   31s             0     0    29/30  1 UNPROVEN: told",
+        "ndax      live         1m   31s             0     0    30/30  -",
         "events 30, 0 of them late; PostgreSQL rows 120; dead letters 0",
         "gap at kraken: played",
         "next   outage at bitfinex in 9s, verdict on the books at 01:30",
@@ -82,7 +88,7 @@ def test_the_screen_tells_state_trouble_and_what_is_next(scene):
 def test_a_narrow_screen_names_who_is_not_live(scene):
     """Beside each asset, as there is no room for parts; a long reason is cut."""
     lines = drawn(scene, 80, 24)
-    assert lines[2].endswith("sequence 53 came where 5…")
+    assert lines[2].endswith("sequence 53 came where 52 …")
     assert next(line for line in lines if line.startswith("A01")).endswith("kraken")
 
 
@@ -105,9 +111,11 @@ def test_few_balances_hide_nothing(scene, event):
 
 def test_the_line_tells_the_same_in_short(scene):
     """One line for logs."""
-    assert screen.line(scene).startswith(
+    line = screen.line(scene)
+    assert line.startswith(
         "120 balances; kraken stale, bitfinex live, zerohash live, ndax live; events"
     )
+    assert line.endswith("; proven up to 12:00:42")
 
 
 @pytest.mark.parametrize(

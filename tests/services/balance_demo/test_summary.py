@@ -10,7 +10,8 @@ from rich.console import Console
 
 from balance_demo.books import Difference, Place
 from balance_demo.plays import Incident, Play
-from balance_demo.summary import EQUAL, Summary, render, verdict
+from balance_demo.summary import EQUAL, Summary, proof_of, render, verdict
+from balance_shared.watermark import standings
 
 BTC = Place("kraken", "", "main", "BTC")
 GAP = Play("kraken", "gap", "gap")
@@ -80,3 +81,34 @@ def test_trouble_that_did_not_heal_is_waited_for(good, at, status):
     stuck = replace(good, incidents=(Incident(GAP, at(4)),))
     good.venues[1].status = status("stale")
     assert [False, False] == [good.healed, stuck.healed]
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "says"),
+    [
+        (["PROVEN", "PROVEN"], "2 PROVEN"),
+        (["PROVEN", "UNPROVEN"], "1 UNPROVEN: told once"),
+        (["VIOLATED", "UNPROVEN"], "1 VIOLATED: told once"),
+        ([], "-"),
+    ],
+)
+def test_what_is_not_proven_is_said_with_its_reason(verdicts, says, good, proof, view):
+    """The worst verdict, and how many balances have it."""
+    proofs = [
+        proof(verdict, asset=f"A{number}", reason="told once")
+        for number, verdict in enumerate(verdicts)
+    ]
+    (standing,) = standings(proofs, [("kraken", "demo")])
+    worst = min(proofs, key=lambda one: one.verdict != "VIOLATED", default=None)
+    if verdicts[:1] == ["PROVEN"]:
+        worst = proofs[-1]
+    kraken = view("kraken", balances=2, standing=standing, worst=worst)
+    assert says == proof_of(kraken).plain
+    assert (verdicts == ["PROVEN", "PROVEN"]) == replace(good, venues=(kraken,)).proven
+
+
+def test_the_watermark_is_told(good, at):
+    """In the local time, or that there is none."""
+    assert "not proven as a whole" in drawn(good)
+    through = at(42).replace(tzinfo=None).astimezone()
+    assert "proven up to 12:00:42" in drawn(replace(good, watermark=through))
