@@ -21,7 +21,7 @@ settings.load_profile("any machine")
 def shared_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     """Give the real parts, started on first use and shared by all tests."""
     directory: Path = tmp_path_factory.mktemp("stack")
-    with running_stack(directory, quiet=True) as running:
+    with running_stack(directory, quiet=True, brief=True) as running:
         yield running
 
 

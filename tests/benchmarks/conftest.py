@@ -9,10 +9,18 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from balance_stack.running import RunningStack, running_stack
 from balance_storage.schema import migrate
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "end_to_end"))
 sys.path.insert(0, str(Path(__file__).parent))
+
+
+@pytest.fixture(scope="session")
+def shared_stack(tmp_path_factory) -> Iterator[RunningStack]:
+    """Give the real parts as they are after a while, not quick to start."""
+    with running_stack(tmp_path_factory.mktemp("stack"), quiet=True) as running:
+        yield running
 
 
 @pytest.fixture

@@ -25,11 +25,12 @@ CLUSTER_ID = "balancebus-localstackA"
 _LOGGING = "log4j2.properties"
 _ANSWER_LIMIT_MS = 3000
 _BROKER = ("-Xms128m", "-Xmx512m", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20")
-# Several brokers on one machine are for trying failures: a quick start matters more.
-_ONE_OF_MANY = ("-Xmx512m", *SHORT_LIVED)
+_BRIEF_BROKER = ("-Xmx512m", *SHORT_LIVED)
 
 
-def kafka_part(index: int, layout: Layout, ports: Ports, programs: Programs) -> Part:
+def kafka_part(
+    index: int, layout: Layout, ports: Ports, programs: Programs, *, brief: bool
+) -> Part:
     """Describe one Kafka node.
 
     Args:
@@ -37,6 +38,8 @@ def kafka_part(index: int, layout: Layout, ports: Ports, programs: Programs) -> 
         layout: The stack's directory.
         ports: The stack's ports.
         programs: Where Kafka lies.
+        brief: Whether a quick start matters more than speed after minutes, as it does
+            to several brokers on one machine, which are for trying failures.
 
     Returns:
         The part.
@@ -48,9 +51,7 @@ def kafka_part(index: int, layout: Layout, ports: Ports, programs: Programs) -> 
         name=name,
         address=address,
         command=(
-            *_java(
-                layout, programs, _BROKER if len(ports.kafka) == 1 else _ONE_OF_MANY
-            ),
+            *_java(layout, programs, _BRIEF_BROKER if brief else _BROKER),
             "kafka.Kafka",
             str(configuration),
         ),

@@ -82,6 +82,7 @@ def running_stack(
     environment: Mapping[str, str] | None = None,
     docker: bool = True,
     quiet: bool = False,
+    brief: bool = False,
 ) -> Iterator[RunningStack]:
     """Use the parts that are there, or start some for as long as the block lasts.
 
@@ -96,6 +97,7 @@ def running_stack(
         environment: Environment variables; None for those of this process.
         docker: Whether containers may be used.
         quiet: Whether to show no progress while downloading.
+        brief: Whether a local stack runs for minutes: see ``Stack``.
 
     Yields:
         The running parts; each has answered.
@@ -114,13 +116,17 @@ def running_stack(
         with containers() as contained:
             yield RunningStack(contained.endpoints, contained)
     else:
-        with local_stack(directory, brokers=brokers, quiet=quiet) as local:
+        with local_stack(directory, brokers=brokers, quiet=quiet, brief=brief) as local:
             yield RunningStack(local.endpoints, local)
 
 
 @contextmanager
 def local_stack(
-    directory: Path | None = None, *, brokers: int = 1, quiet: bool = False
+    directory: Path | None = None,
+    *,
+    brokers: int = 1,
+    quiet: bool = False,
+    brief: bool = False,
 ) -> Iterator[Stack]:
     """Run a stack on this machine, on free ports, for as long as the block lasts.
 
@@ -130,6 +136,7 @@ def local_stack(
         directory: Where it lives; None for a temporary directory.
         brokers: Number of Kafka brokers.
         quiet: Whether to show no progress while downloading.
+        brief: Whether it runs for minutes: see ``Stack``.
 
     Yields:
         The stack, up.
@@ -140,7 +147,8 @@ def local_stack(
             for its logs.
     """
     home = directory or Path(tempfile.mkdtemp(prefix="balance-bus-"))
-    stack = Stack(home, free_ports(brokers), ephemeral=True, quiet=quiet)
+    ports = free_ports(brokers)
+    stack = Stack(home, ports, ephemeral=True, quiet=quiet, brief=brief)
     try:
         stack.up()
         yield stack

@@ -66,12 +66,14 @@ class Stack:
         ephemeral: Whether parts and data go away with this process, even if it is
             killed. Logs stay.
         quiet: Whether to show no progress while downloading.
+        brief: Whether it runs for minutes: a quick start matters more than speed then.
     """
 
     directory: Path
     ports: Ports
     ephemeral: bool = False
     quiet: bool = False
+    brief: bool = False
     _programs: Programs | None = field(default=None, repr=False)
     _watchdog: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
 
@@ -229,7 +231,13 @@ class Stack:
             return registry_part(self.layout, self.ports, programs)
         if name == "postgres":
             return postgres_part(self.layout, self.ports, programs)
-        return kafka_part(self.parts.index(name), self.layout, self.ports, programs)
+        return kafka_part(
+            self.parts.index(name),
+            self.layout,
+            self.ports,
+            programs,
+            brief=self.brief or len(self.ports.kafka) > 1,
+        )
 
     def _end_all(self) -> None:
         self._end_processes()

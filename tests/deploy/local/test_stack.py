@@ -56,6 +56,16 @@ def test_stopping_what_does_not_run_is_harmless(tmp_path: Path) -> None:
     assert not stack.is_running()
 
 
+@pytest.mark.integration
+@pytest.mark.parametrize("brief", [True, False])
+def test_a_brief_stack_has_a_kafka_that_starts_quickly(
+    tmp_path: Path, brief: bool
+) -> None:
+    """Java's second compiler pays only where a stack stays."""
+    stack = Stack(tmp_path, free_ports(brokers=1), quiet=True, brief=brief)
+    assert brief == ("-XX:TieredStopAtLevel=1" in stack._describe("kafka-1").command)
+
+
 def test_named_parts_are_used_and_never_killed() -> None:
     """Where the environment names the parts nothing is started, nothing is ended."""
     named = local_endpoints((1,), 2, 3)
