@@ -244,8 +244,8 @@ async def _heads(cursor: Cursor, keys: Mapping[int, str]) -> dict[str, Head]:
     return {keys[at]: Head(epoch, time) for at, epoch, time in found}
 
 
-async def _copy(cursor: Cursor, statement: LiteralString, lines: Iterable[str]) -> None:
-    if text := "".join(lines):
+async def _copy(cursor: Cursor, statement: LiteralString, made: Iterable[str]) -> None:
+    if text := "".join(made):
         async with cursor.copy(statement) as copy:
             await copy.write(text.encode())
 
