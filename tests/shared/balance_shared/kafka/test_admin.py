@@ -1,7 +1,7 @@
 """Topics become what the contract says, and other people's settings stay."""
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -46,7 +46,21 @@ def configs(admin, settings):
 
 
 @pytest.fixture
-def change(admin, settings, configs):
+def are(configs):
+    """Give a function that waits for a topic's own settings: Kafka shows them late."""
+
+    async def wait(topic, expected):
+        with suppress(TimeoutError):
+            async with asyncio.timeout(120):
+                while expected != await configs(topic):  # noqa: ASYNC110 — it tells nobody
+                    await asyncio.sleep(0.02)
+        assert expected == await configs(topic)
+
+    return wait
+
+
+@pytest.fixture
+def change(admin, settings, are):
     """Give a function that sets all of a topic's own settings, and waits for them."""
 
     async def alter(topic, **values):
@@ -54,8 +68,7 @@ def change(admin, settings, configs):
         named = {key.replace("_", "."): value for key, value in values.items()}
         resource = ConfigResource(ConfigResourceType.TOPIC, name, configs=named)
         await admin.alter_configs([resource])
-        while named != await configs(topic):  # noqa: ASYNC110 — Kafka tells nobody
-            await asyncio.sleep(0.02)
+        await are(topic, named)
 
     return alter
 
@@ -72,7 +85,7 @@ def seen(admin, settings):
     return wait
 
 
-async def test_missing_topics_are_created(settings, admin, configs):
+async def test_missing_topics_are_created(settings, are):
     """All of them, with the settings of the contract, and the changes are told."""
     changes = await apply_topics(settings)
     assert [
@@ -80,7 +93,7 @@ async def test_missing_topics_are_created(settings, admin, configs):
         for topic in TOPICS
     ] == changes
     for topic in TOPICS:
-        assert topic.config() == await configs(topic)
+        await are(topic, topic.config())
 
 
 async def test_second_time_changes_nothing(settings):
@@ -95,24 +108,24 @@ async def test_several_at_once_agree(settings):
     assert len(TOPICS) == sum(map(len, changes))
 
 
-async def test_changed_setting_is_corrected(settings, change, configs):
+async def test_changed_setting_is_corrected(settings, change, are):
     """The contract's settings come back, and other people's stay."""
     await apply_topics(settings)
     await change(EVENTS, cleanup_policy="delete", retention_ms="1", segment_ms="60000")
     (line,) = await apply_topics(settings)
     name = EVENTS.full_name(settings.topic_prefix)
     assert line == f"changed {name}: retention.ms from 1 to {EVENTS.retention_ms}"
-    assert EVENTS.config() | {"segment.ms": "60000"} == await configs(EVENTS)
+    await are(EVENTS, EVENTS.config() | {"segment.ms": "60000"})
     assert await apply_topics(settings) == []
 
 
-async def test_lost_compaction_is_corrected(settings, change, configs):
+async def test_lost_compaction_is_corrected(settings, change, are):
     """A compacted topic that began to delete would forget balances."""
     await apply_topics(settings)
     await change(LATEST, cleanup_policy="delete")
     (line,) = await apply_topics(settings)
     assert line.endswith("cleanup.policy from delete to compact")
-    assert LATEST.config() == await configs(LATEST)
+    await are(LATEST, LATEST.config())
 
 
 async def test_services_that_start_correct_nothing(settings, change, configs):
