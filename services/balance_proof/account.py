@@ -57,6 +57,17 @@ STATES_MAX = 10_000
 FEEDS = ("ws", "rest")
 
 
+class _Copy(NamedTuple):
+    """What latest says of a balance, in 10⁻¹⁸ of the asset, and when it was told.
+
+    Millions may wait at a start, so no more is kept of them.
+    """
+
+    at: datetime
+    key: str
+    balance: int
+
+
 class _State(NamedTuple):
     """A state that waits for what it speaks of."""
 
@@ -93,8 +104,9 @@ class Account:
         self._events: deque[BalanceEvent] = deque()
         self._lines: deque[BalanceEvent] = deque()
         self._records: deque[tuple[int, Reconciliation]] = deque()
-        self._latest: deque[BalanceEvent] = deque()
-        self._copies: dict[str, tuple[datetime, int]] = {}
+        self._latest: deque[_Copy] = deque()
+        self._copies: dict[str, _Copy] = {}
+        self._names: dict[str, str] = {}
         self._touched: set[str] = set()
         self._states: dict[str, deque[_State]] = {
             feed: deque(maxlen=STATES_MAX) for feed in FEEDS
@@ -120,7 +132,9 @@ class Account:
 
     def take_latest(self, event: BalanceEvent) -> None:
         """Take a record of the latest topic."""
-        self._latest.append(event)
+        key = self._names.setdefault(event.key, event.key)
+        copy = _Copy(event.received_at, key, to_unscaled(event.balance))
+        self._latest.append(copy)
 
     def take_reconciliation(self, record: Reconciliation, time_ms: int) -> None:
         """Take a record of the reconciliations topic, published at a time."""
@@ -261,15 +275,15 @@ class Account:
 
     def _compare_copies(self, until: datetime | None) -> None:
         """Hold what latest said up to a time against the events up to it."""
-        while until and self._latest and self._latest[0].received_at <= until:
-            event = self._latest.popleft()
-            self._copies[event.key] = event.received_at, to_unscaled(event.balance)
-            self._touched.add(event.key)
+        while until and self._latest and self._latest[0].at <= until:
+            told = self._latest.popleft()
+            self._copies[told.key] = told
+            self._touched.add(told.key)
         for key in self._touched:
             book, copy = self.ledger.books.get(key), self._copies.get(key)
             if book is not None and copy is not None:
-                older = book.told_at is not None and copy[0] < book.told_at
-                book.astray = not older and copy[1] != book.balance
+                older = book.told_at is not None and copy.at < book.told_at
+                book.astray = not older and copy.balance != book.balance
         self._touched.clear()
 
     def _cut(self, status: ConnectorStatus, time_ms: int) -> None:
