@@ -12,8 +12,8 @@ partitions of every topic, so that all records of an account meet in one process
 A state of a feed speaks of the events, copies and comparisons before it, on other
 topics: it counts once all that lay there when it was read is taken.
 
-Ten million events take some minutes to read again; until then the verdicts stand as
-they were written, and /readyz says so.
+A million events take some three minutes of a core and 2 GB to read again, as they wait
+for the states; until then the verdicts stand as they were written, and /readyz says so.
 """
 
 import asyncio
