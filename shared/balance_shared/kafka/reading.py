@@ -1,5 +1,6 @@
 """Reading a stretch of a topic from one offset to another, beside any group."""
 
+import asyncio
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Self
@@ -7,6 +8,7 @@ from typing import Any, Self
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from balance_schemas.topics import Topic
+from balance_shared.errors import BusInterrupted
 from balance_shared.kafka.connection import (
     started,
     stopped,
@@ -27,6 +29,9 @@ Place = tuple[str, int]
 
 WAIT_MS = 500
 
+START_S_MAX = 10.0
+"""How long a consumer may take to start until we ask whether its topics are there."""
+
 
 class Reader:
     """Reads what is there and ends; use as an async context manager.
@@ -43,7 +48,11 @@ class Reader:
         self._consumer: AIOKafkaConsumer | None = None
 
     async def __aenter__(self) -> Self:
-        """Wait for Kafka, however long that takes."""
+        """Wait for Kafka, however long that takes.
+
+        Raises:
+            BusInterrupted: it answers, and does not have the topics.
+        """
         await until_reachable("reader", self._connect)
         return self
 
@@ -54,7 +63,12 @@ class Reader:
     async def _connect(self) -> None:
         consumer = consumer_of(self._settings, None, *self._names)
         try:
-            await started(consumer)
+            try:
+                async with asyncio.timeout(START_S_MAX):
+                    await started(consumer)
+            except TimeoutError:
+                await self._look_for_topics()
+                raise
             for name in self._names:
                 numbers = range(partitions_of(consumer, name))
                 self._places[name] = [(name, number) for number in numbers]
@@ -63,6 +77,19 @@ class Reader:
             await stopped(consumer)
             raise
         self._consumer = consumer
+
+    async def _look_for_topics(self) -> None:
+        """Name topics that are missing: aiokafka waits for them without a word."""
+        consumer = consumer_of(self._settings, None)
+        try:
+            await started(consumer)
+            there = await consumer.topics()
+        finally:
+            await stopped(consumer)
+        if missing := sorted(set(self._names) - there):
+            raise BusInterrupted(
+                f"no topic {', '.join(missing)}: create with `balancebus topics apply`"
+            )
 
     def places(self, topic: Topic) -> list[Place]:
         """Return the partitions of one of its topics."""

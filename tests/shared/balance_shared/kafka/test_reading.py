@@ -7,7 +7,8 @@ import pytest
 
 from balance_schemas.keys import partition_of
 from balance_schemas.topics import EVENTS
-from balance_shared.kafka import Consumer, Outgoing, Reader
+from balance_shared.errors import BusInterrupted
+from balance_shared.kafka import Consumer, Outgoing, Reader, reading
 
 pytestmark = pytest.mark.integration
 
@@ -83,3 +84,13 @@ async def test_a_group_goes_on_where_it_committed(settings, producer, registry, 
         await consumer.commit({place: 7})
         await consumer.commit({})
         assert {place: 7} == await consumer.committed([place, (place[0], 0)])
+
+
+async def test_missing_topic_is_named(settings, monkeypatch):
+    """Nobody waits for a topic that nobody makes."""
+    monkeypatch.setattr(reading, "START_S_MAX", 1.0)
+    with pytest.raises(
+        BusInterrupted, match=rf"no topic {settings.topic_prefix}.events"
+    ):
+        async with Reader(settings, [EVENTS]):
+            pytest.fail("it was opened")
