@@ -61,7 +61,8 @@ class Memory:
         self.heard_at = max(
             (event.received_at for event in latest), default=self.heard_at
         )
-        self.owed_since = owed_since or self.owed_since
+        if owed_since and self.heard_at and owed_since < self.heard_at:
+            self.owed_since = owed_since  # else its picture was not told: latest is old
         self.doubt_since(self.owed_since)
         told = (
             await recall.told_since(self.heard_at - LOOK_BACK) if self.heard_at else ()

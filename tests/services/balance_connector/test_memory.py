@@ -107,15 +107,16 @@ async def test_doubt_reaches_back():
 
 
 @pytest.mark.parametrize(
-    ("owed", "heard_at"), [(NOW - HOUR, NOW - HOUR), (NOW + HOUR, NOW), (None, NOW)]
+    ("owed", "heard_at", "still"),
+    [(NOW - HOUR, NOW - HOUR, NOW - HOUR), (NOW + HOUR, NOW, None), (None, NOW, None)],
 )
-async def test_history_that_a_process_before_owed_is_owed_still(owed, heard_at):
-    """The first stretch begins where that process's did, whatever came since."""
+async def test_history_that_a_process_before_owed_is_owed_still(owed, heard_at, still):
+    """From where that process's stretch began, if anything was told since then."""
     recall = ScriptedRecall([event("update", "BTC", 5)], owed=owed)
     memory = Memory(recall, ManualClock())
     await memory.known(0)
 
-    assert (heard_at, owed) == (memory.heard_at, memory.owed_since)
+    assert (heard_at, still) == (memory.heard_at, memory.owed_since)
 
 
 async def test_own_debts_are_not_read_back():
