@@ -51,6 +51,10 @@ SILENT = timedelta(seconds=60)
 PUBLISHED = timedelta(seconds=5)
 """How long after its arrival a line of a history is surely on the bus."""
 
+ANSWERS = 3
+"""How many answers in a row have to say a figure where nothing but polls tells it: an
+answer that is wrong may well be wrong again in the next one."""
+
 STATES_MAX = 10_000
 """Most states that wait for an event; of more the oldest is given up."""
 
@@ -115,7 +119,7 @@ class Account:
         self._now: dict[str, tuple[datetime, ConnectorStatus]] = {}
         self._read_until: dict[str, datetime] = {}
         self._primary: tuple[int, str] = (0, "")
-        self._answers: tuple[datetime | None, datetime | None] = (None, None)
+        self._answers: deque[datetime] = deque(maxlen=ANSWERS)
         self._earlier: deque[BalanceProof] = deque()
         self._cut_at = datetime.fromtimestamp(0, UTC)
 
@@ -312,20 +316,20 @@ class Account:
     def _answered(self, at: datetime | None) -> None:
         """Take a whole answer of polls that own the balances.
 
-        What two answers in a row say was so when the first of them had arrived.
+        What `ANSWERS` of them in a row say was so when the first of them had arrived.
         """
-        if at is None or at < time_of_epoch(self.ledger.epoch):
+        answers, began = self._answers, time_of_epoch(self.ledger.epoch)
+        if at is None or at < began:
             return
-        before, last = self._answers
-        if last is None or at > last:
-            before, last = last, at
-        self._answers = before, last
-        if before is None or before < time_of_epoch(self.ledger.epoch):
+        if not answers or at > answers[-1]:
+            answers.append(at)
+        first = answers[0]
+        if len(answers) < ANSWERS or first < began:
             return
         for _, book in self.ledger:
-            said_twice = book.told_at is None or book.told_at <= before
-            if said_twice and self.ledger.is_pictured(book):
-                book.prove(Evidence(SNAPSHOT, before))
+            is_said_by_all = book.told_at is None or book.told_at <= first
+            if is_said_by_all and self.ledger.is_pictured(book):
+                book.prove(Evidence(SNAPSHOT, first))
 
 
 def _time(time_ms: int) -> datetime:

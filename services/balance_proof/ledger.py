@@ -41,7 +41,7 @@ SKEW = timedelta(seconds=60)
 """How far the venue's clock and ours may differ."""
 
 ONE_PICTURE = "told once: nothing to compare it with yet"
-POLLED = "polled once: waits for the next whole answer"
+POLLED = "polled: waits until the next answers say the same"
 MOVED = "moved, and the venue does not say by how much: waits for a comparison"
 SCOPE = "scope unknown: the venue's figure fits neither the wallet nor the account"
 TOTAL = "the venue's figure covers the account and is not the sum of its wallets"

@@ -154,13 +154,15 @@ def test_empty_picture_is_an_epoch_too(make):
     assert "PROVEN" == told.proof().verdict
 
 
-def test_polls_prove_by_saying_it_twice(make):
-    """What two whole answers say was so when the first of them had arrived."""
+def test_polls_prove_by_saying_it_three_times(make):
+    """What whole answers in a row say was so when the first of them had arrived."""
     rest = {"feed": "rest"}
     told = Told(make.row("1", 1, epoch=make.epoch(0), **rest))
     told.take(make.status(2, 1, confirmed_at=make.at(1), **rest))
-    assert "polled once" in told.proof().reason
-    proof = told.take(make.status(70, 1, confirmed_at=make.at(61), **rest)).proof()
+    told.take(make.status(70, 1, confirmed_at=make.at(61), **rest))
+    told.take(make.status(80, 1, confirmed_at=make.at(61), **rest))
+    assert "polled" in told.proof().reason
+    proof = told.take(make.status(120, 1, confirmed_at=make.at(111), **rest)).proof()
     assert ("PROVEN", "snapshot", make.at(1)) == (
         proof.verdict,
         proof.method,
@@ -173,6 +175,8 @@ def test_polls_prove_by_saying_it_twice(make):
         told.proof().proven_through,
     )
     told.take(make.status(190, 121, confirmed_at=make.at(181), **rest))
+    assert make.at(111) > told.proof().proven_through
+    told.take(make.status(250, 121, confirmed_at=make.at(241), **rest))
     assert make.at(121) == told.proof().proven_through
 
 
