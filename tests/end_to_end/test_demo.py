@@ -100,7 +100,8 @@ def demo(folder: Path, *options: str) -> Iterator[Demo]:
 def test_an_unattended_run_proves_the_books_and_leaves_nothing(tmp_path):
     """A gap and an outage pass, all books are equal, exit 0, no process stays."""
     with demo(tmp_path, "--duration", "15") as running:
-        assert (0, True) == (running.read_all(), VERDICT in running.text)
+        code = running.read_all()
+        assert (0, True) == (code, VERDICT in running.text), running.text
         assert [] == running.left()
     for trouble in (
         r"gap at kraken: stale after .*, live after .*, books right after",
