@@ -245,7 +245,9 @@ class Books:
         event_id = self._id(observed, told, position)
         event = self._tell(observed, told, "update", event_id)
         if changed:
-            self._remember(event_id if observed.venue_id else _fact(event), event)
+            _remember(
+                self.recent, event_id if observed.venue_id else _fact(event), event
+            )
         return event
 
     def backfill(
@@ -267,7 +269,7 @@ class Books:
             event = self._event(observed, told, "backfill", event_id)
             if event_id in self.recent:
                 continue
-            self._remember(event_id, event)
+            _remember(self.recent, event_id, event)
             if not (same_balance and self._was_told(event)):
                 yield event
 
@@ -279,11 +281,6 @@ class Books:
             return False
         del self.recent[_fact(event)]
         return True
-
-    def _remember(self, fact: str, event: BalanceEvent) -> None:
-        self.recent[fact] = event.venue_time or event.received_at
-        if len(self.recent) > RECENT_MAX:
-            del self.recent[next(iter(self.recent))]
 
     def picture(
         self,
@@ -527,19 +524,21 @@ class Facts:
     def take(self, event: BalanceEvent) -> None:
         """Take in the next event of an account."""
         if event.kind == "backfill":
-            self._remember(event.event_id, event)
+            _remember(self.told, event.event_id, event)
             return
         before = self._balances.get(event.key)
         self._balances[event.key] = event.balance
         if event.kind == "update":
-            self._remember(event.event_id, event)
+            _remember(self.told, event.event_id, event)
             if event.available is None or event.balance != before:
-                self._remember(_fact(event), event)
+                _remember(self.told, _fact(event), event)
 
-    def _remember(self, name: str, event: BalanceEvent) -> None:
-        self.told[name] = event.venue_time or event.received_at
-        if len(self.told) > RECENT_MAX:
-            del self.told[next(iter(self.told))]
+
+def _remember(facts: dict[str, datetime], name: str, event: BalanceEvent) -> None:
+    """Note a fact and its time; of more than `RECENT_MAX` the oldest is forgotten."""
+    facts[name] = event.venue_time or event.received_at
+    if len(facts) > RECENT_MAX:
+        del facts[next(iter(facts))]
 
 
 def _fact(event: BalanceEvent) -> str:
