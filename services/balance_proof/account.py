@@ -4,11 +4,12 @@ Theory of operation. Events, comparisons and states of one account come from thr
 topics, which are read side by side: how far one is ahead of the other is chance. The
 connector hands over a state alone, after all that came before it is acknowledged, and a
 state names the time of the last event. So each state of the primary feed is a cut: it
-waits until what was published before it is read; then the events up to the one that it
-names count, then the lines of a history that came before it, then the comparisons that
-were published before it, then the state. The cut depends on what the topics say alone,
-so that a replay comes to the same verdicts: a line counts only some time after it came,
-as no state tells whether it was on the bus already.
+is taken after what was published before it (`Merge` sees to that), and with whatever
+was published after it and is taken already. The events up to the one that it names
+count, then the lines of a history that came before it, then the comparisons that were
+published before it, then the state. The cut depends on what the topics say alone, so
+that a replay comes to the same verdicts: a line counts only some time after it came, as
+no state tells whether it was on the bus already.
 
 A comparison counts only with a later state of the same epoch: had the connector lost
 records on their way, it would have begun a new one.
@@ -75,7 +76,6 @@ class _Copy(NamedTuple):
 class _State(NamedTuple):
     """A state that waits for what it speaks of."""
 
-    token: int
     time_ms: int
     status: ConnectorStatus
 
@@ -115,7 +115,6 @@ class Account:
         self._states: dict[str, deque[_State]] = {
             feed: deque(maxlen=STATES_MAX) for feed in FEEDS
         }
-        self._complete = 0
         self._now: dict[str, tuple[datetime, ConnectorStatus]] = {}
         self._read_until: dict[str, datetime] = {}
         self._primary: tuple[int, str] = (0, "")
@@ -145,25 +144,16 @@ class Account:
         self._records.append((time_ms, record))
         self._advance()
 
-    def take_status(
-        self, status: ConnectorStatus, time_ms: int, token: int = 0
-    ) -> None:
-        """Take a record of the status topic.
+    def take_status(self, status: ConnectorStatus, time_ms: int) -> None:
+        """Take a record of the status topic, after all that was published before it.
 
         Args:
             status: the record.
             time_ms: when it was published.
-            token: it counts once `complete` was called with that one or a greater; 0:
-                what was published before it is taken already.
         """
         self._now[status.feed] = _time(time_ms), status
         if status.feed in self._states:
-            self._states[status.feed].append(_State(token, time_ms, status))
-        self._advance()
-
-    def complete(self, token: int) -> None:
-        """Note that all that was published before some states is taken."""
-        self._complete = max(self._complete, token)
+            self._states[status.feed].append(_State(time_ms, status))
         self._advance()
 
     def settle(self, key: str, through: datetime) -> None:
@@ -247,13 +237,11 @@ class Account:
                 self._states[other].clear()
         states = self._states[feed]
         while states:
-            token, time_ms, status = states[0]
+            time_ms, status = states[0]
             until = status.last_event_at
             self._fold(until)
             read = self._read_until.get(feed)
             if until is not None and (read is None or read < until):
-                return
-            if token > self._complete:
                 return
             states.popleft()
             self._cut(status, time_ms)

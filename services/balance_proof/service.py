@@ -9,11 +9,9 @@ is written already. So a restart, a second instance and a replay come to the sam
 verdicts, and no position has to be kept anywhere. The instances of a group get the same
 partitions of every topic, so that all records of an account meet in one process.
 
-A state of a feed speaks of the events, copies and comparisons before it, on other
-topics: it counts once all that lay there when it was read is taken.
-
-A million events take some three minutes of a core and 2 GB to read again, as they wait
-for the states; until then the verdicts stand as they were written, and /readyz says so.
+`Merge` gives the records of a partition in the order in which they were told, and says
+which topics to read next: none is read far ahead of the others. Until all is read the
+verdicts stand as they were written, and /readyz says how far reading is.
 """
 
 import asyncio
@@ -25,6 +23,8 @@ from datetime import UTC, datetime
 import structlog
 from tenacity import RetryCallState
 
+from balance_proof.merge import MARGIN_MS, Merge, OutOfOrderError, Place
+from balance_proof.restore import Restore
 from balance_proof.shard import Shard
 from balance_proof.transfers import Transfers
 from balance_schemas.keys import account_key
@@ -70,7 +70,11 @@ REGISTRY_PATIENCE_S = 10.0
 HANDOVER = 2_000
 """Most verdicts of one hand-over to Kafka."""
 
-Place = tuple[str, int]
+BATCH = 2_000
+"""Most records that are read at once; so many of each topic may wait for the others."""
+
+FETCH_BYTES_MAX = 1024 * 1024
+"""Most bytes that are fetched ahead of each topic and partition."""
 
 log = structlog.get_logger(__name__)
 
@@ -109,6 +113,7 @@ async def _session(
             TOPICS,
             group=f"{settings.topic_prefix}.proof",
             positions=proving.assigned,
+            fetch_bytes_max=FETCH_BYTES_MAX,
         )
         async with consumer:
             parts.ready("kafka")
@@ -132,88 +137,85 @@ class Proving:
         self._producer = producer
         self._parts = parts
         self._states = STATUS.full_name(settings.topic_prefix)
-        others = EVENTS, LATEST, RECONCILIATIONS
-        self._others = [one.full_name(settings.topic_prefix) for one in others]
-        self._token = 0
+        self._margin_ms = MARGIN_MS
         self._shards: dict[int, Shard] = {}
-        self._positions: dict[Place, int] = {}
-        self._waiting: list[tuple[int, int, dict[Place, int]]] = []
-        self._unread: dict[Place, int] | None = None
+        self._merges: dict[int, Merge] = {}
+        self._restore: Restore | None = None
 
     async def assigned(self, places: list[Place]) -> Mapping[Place, int]:
         """Forget all, as partitions were given or taken; called by the consumer."""
-        self._shards = {partition: Shard() for _, partition in places}
-        self._positions, self._waiting, self._unread = {}, [], None
+        partitions = {partition for _, partition in places}
+        self._shards = {partition: Shard() for partition in partitions}
+        self._merges = {
+            partition: Merge(
+                (self._states, partition),
+                [place for place in places if place[1] == partition],
+                self._margin_ms,
+            )
+            for partition in partitions
+        }
+        self._restore = None
         self._parts.not_ready("books", "reading the topics")
         return {}
+
+    def wanted(self) -> list[Place]:
+        """Return the places to read next; none: all."""
+        return [place for one in self._merges.values() for place in one.hungry]
 
     async def run(self, consumer: Consumer) -> None:
         """Take records and write verdicts, for ever."""
         watch = Watch(SERVICE, consumer, self._parts)
-        async for batch in consumer.batches():
-            shards = self._shards
-            await self._note_ends(consumer)
-            self._token += 1
-            for place, records in batch.items():
-                if self._shards is shards:  # else they are read again from the start
-                    await self._take(consumer, place, records)
-            await self._wait_for_others(consumer, batch)
-            lags = await watch.look() or {}
-            self._complete(lags)
-            self._catch_up(lags)
+        async for batch in consumer.batches(BATCH, wanted=self.wanted):
+            try:
+                await self._take(consumer, batch)
+            except OutOfOrderError as error:
+                self._margin_ms = error.margin_ms
+                log.warning("clocks_differ", record=str(error), ms=error.margin_ms)
+                await consumer.start_over()
+            await watch.look()
             await self._publish()
-
-    async def _note_ends(self, consumer: Consumer) -> None:
-        """Note where the partitions end that were just given to us."""
-        if self._unread is not None:
-            return
-        shards, ends = self._shards, await consumer.end()
-        if self._shards is shards:
-            self._unread = {place: end for place, end in ends.items() if end}
-
-    async def _wait_for_others(
-        self, consumer: Consumer, batch: Mapping[Place, list[Incoming]]
-    ) -> None:
-        """Note how far events and comparisons are, now that states were read."""
-        told = {
-            at for (topic, at), one in batch.items() if topic == self._states and one
-        }
-        ends = await consumer.end() if told else {}
-        for partition in told:
-            others = [(topic, partition) for topic in self._others]
-            wanted = {place: ends.get(place, 0) for place in others}
-            self._waiting.append((self._token, partition, wanted))
-
-    def _complete(self, lags: Positions) -> None:
-        """Let the states count before which everything is taken, in their order."""
-        waiting, self._waiting = self._waiting, []
-        behind: set[int] = set()
-        for token, partition, wanted in waiting:
-            taken = all(self._is_read(at, end, lags) for at, end in wanted.items())
-            if not taken or partition in behind:
-                behind.add(partition)
-                self._waiting.append((token, partition, wanted))
-            elif partition in self._shards:
-                self._shards[partition].complete(token)
+            await asyncio.sleep(0)  # what is read ahead keeps nobody else from working
 
     async def _take(
-        self, consumer: Consumer, place: Place, records: list[Incoming]
+        self, consumer: Consumer, batch: Mapping[Place, list[Incoming]]
     ) -> None:
-        started = time.perf_counter()
-        shard = self._shards.get(place[1])
-        if shard is None or not records:
-            return
-        for incoming in records:
+        """Put what was read into order, and take all that is in order then."""
+        merges, has_states = self._merges, any(at[0] == self._states for at in batch)
+        for partition, merge in merges.items():
+            merge.put({at: told for at, told in batch.items() if at[1] == partition})
+        if has_states or self._restore is None:
+            ends = await consumer.end()
+        else:
+            ends = {}
+        read = await consumer.read()
+        if self._merges is not merges:
+            return  # partitions were given or taken: all is read again from the start
+        if self._restore is None:
+            firsts = {at: told[0].offset for at, told in batch.items() if told}
+            self._restore = Restore({**read, **firsts}, ends, time.monotonic())
+        for partition, merge in merges.items():
+            merge.reach(read, ends)
+            await self._fold_all(consumer, self._shards[partition], merge)
+        if self._merges is merges:
+            self._catch_up(self._restore, read)
+
+    async def _fold_all(self, consumer: Consumer, shard: Shard, merge: Merge) -> None:
+        started, counts = time.perf_counter(), Counter[str]()
+        last: dict[Place, int] = {}
+        for incoming in merge.ready():
             await self._fold(consumer, shard, incoming)
-        topic, partition = place
-        if self._shards.get(partition) is shard:
-            self._positions[place] = records[-1].offset + 1
-        telemetry.RECORDS_CONSUMED.labels(SERVICE, topic).inc(len(records))
-        telemetry.RECORD_SECONDS.labels(SERVICE, topic).observe(
-            time.perf_counter() - started
-        )
-        age_s = max(0.0, time.time() - records[-1].time_ms / 1000)
-        telemetry.CONSUMER_LAG_SECONDS.labels(SERVICE, topic, str(partition)).set(age_s)
+            counts[incoming.topic] += 1
+            last[incoming.topic, incoming.partition] = incoming.time_ms
+        took_s = time.perf_counter() - started
+        for topic, count in counts.items():
+            telemetry.RECORDS_CONSUMED.labels(SERVICE, topic).inc(count)
+            share_s = took_s * count / counts.total()
+            telemetry.RECORD_SECONDS.labels(SERVICE, topic).observe(share_s)
+        for (topic, partition), time_ms in last.items():
+            age_s = max(0.0, time.time() - time_ms / 1000)
+            telemetry.CONSUMER_LAG_SECONDS.labels(SERVICE, topic, str(partition)).set(
+                age_s
+            )
 
     async def _fold(self, consumer: Consumer, shard: Shard, incoming: Incoming) -> None:
         topic, at = self._topics[incoming.topic], incoming.time_ms
@@ -232,8 +234,7 @@ class Proving:
                 found = await consumer.decode(Reconciliation, incoming)
                 shard.take_reconciliation(found, at)
             elif topic == STATUS:
-                status = await consumer.decode(ConnectorStatus, incoming)
-                shard.take_status(status, at, self._token)
+                shard.take_status(await consumer.decode(ConnectorStatus, incoming), at)
             else:
                 note = await consumer.decode(Acknowledgement, incoming)
                 shard.take_acknowledgement(note)
@@ -241,23 +242,17 @@ class Proving:
             telemetry.RECORDS_REJECTED.labels(SERVICE, incoming.topic).inc()
             log.warning("record_invalid", error=str(error))
 
-    def _is_read(self, place: Place, end: int, lags: Positions) -> bool:
-        """Whether all records before an offset are taken, or are not there any more."""
-        return self._positions.get(place, 0) >= end or lags.get(place) == 0
-
-    def _catch_up(self, lags: Positions) -> None:
+    def _catch_up(self, restore: Restore, read: Positions) -> None:
         """Note which partitions are read to where they ended at the start."""
-        if self._unread is None:
-            return
-        for place, end in list(self._unread.items()):
-            if self._is_read(place, end, lags):
-                del self._unread[place]
-        behind = {partition for _, partition in self._unread}
-        behind |= {partition for _, partition, _ in self._waiting}
-        for partition, shard in self._shards.items():
-            if not shard.caught_up and partition not in behind:
-                shard.resume()
-        if not behind:
+        behind = [at for at, shard in self._shards.items() if not shard.caught_up]
+        for partition in behind:
+            if self._merges[partition].is_through(restore.ends):
+                self._shards[partition].resume()
+        now_s = time.monotonic()
+        if not all(shard.caught_up for shard in self._shards.values()):
+            self._parts.not_ready("books", restore.reach(read, now_s))
+        elif not restore.is_done:
+            restore.end(now_s)
             self._parts.ready("books")
 
     async def _publish(self) -> None:

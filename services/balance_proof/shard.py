@@ -62,17 +62,10 @@ class Shard:
         kept = self._account(record.venue, record.account)
         kept.account.take_reconciliation(record, time_ms)
 
-    def take_status(
-        self, status: ConnectorStatus, time_ms: int, token: int = 0
-    ) -> None:
+    def take_status(self, status: ConnectorStatus, time_ms: int) -> None:
         """Take a record of the status topic; see `Account.take_status`."""
         kept = self._account(status.venue, status.account)
-        kept.account.take_status(status, time_ms, token)
-
-    def complete(self, token: int) -> None:
-        """Note that all that was published before some states is taken."""
-        for kept in self._accounts.values():
-            kept.account.complete(token)
+        kept.account.take_status(status, time_ms)
 
     def take_acknowledgement(self, record: Acknowledgement) -> None:
         """Take a record of the acknowledgements topic."""

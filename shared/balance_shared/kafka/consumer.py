@@ -1,6 +1,13 @@
 """Reading: batches of records by partition, in order; positions kept by the caller."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+    Mapping,
+)
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -67,6 +74,7 @@ class Consumer:
             returns where to go on. Pairs that it leaves out start at the beginning.
             It is called again after each rebalance, so positions belong where the
             results are (one transaction for both). None: always from the beginning.
+        fetch_bytes_max: most bytes fetched ahead for one partition.
     """
 
     def __init__(
@@ -78,9 +86,11 @@ class Consumer:
         group: str | None = None,
         positions: Callable[[list[tuple[str, int]]], Awaitable[Positions]]
         | None = None,
+        fetch_bytes_max: int = FETCH_BYTES_MAX,
     ) -> None:
         self._settings = settings
         self._registry = registry
+        self._fetch_bytes_max = fetch_bytes_max
         self._names = [topic.full_name(settings.topic_prefix) for topic in topics]
         self._group = group
         self._positions = positions
@@ -96,7 +106,9 @@ class Consumer:
             await stopped(self._consumer)
 
     async def _connect(self) -> None:
-        consumer = consumer_of(self._settings, self._group)
+        consumer = consumer_of(
+            self._settings, self._group, fetch_bytes_max=self._fetch_bytes_max
+        )
         try:
             listener = _Seeker(consumer, self._seek)
             consumer.subscribe(self._names, listener=listener)
@@ -120,7 +132,10 @@ class Consumer:
             await consumer.seek_to_beginning(*new)
 
     async def batches(
-        self, records_max: int = 5000, wait_s: float = 1.0
+        self,
+        records_max: int = 5000,
+        wait_s: float = 1.0,
+        wanted: Callable[[], Collection[tuple[str, int]]] = tuple,
     ) -> AsyncIterator[dict[tuple[str, int], list[Incoming]]]:
         """Yield what has arrived, for ever: records by (topic, partition), in order.
 
@@ -128,6 +143,8 @@ class Consumer:
             records_max: most records of one batch.
             wait_s: an empty batch is yielded after that many seconds without records,
                 so that the caller can see to other things.
+            wanted: asked before each batch for the (topic, partition) pairs that it
+                may have records of; none: all. The others wait where they are.
 
         Raises:
             BusInterrupted: Kafka failed in a way that passes.
@@ -135,14 +152,31 @@ class Consumer:
         """
         consumer = self._running()
         while True:
+            pairs = [TopicPartition(*place) for place in wanted()]
             with translated():
                 fetched = await consumer.getmany(
-                    timeout_ms=int(wait_s * 1000), max_records=records_max
+                    *pairs, timeout_ms=int(wait_s * 1000), max_records=records_max
                 )
             yield {
                 (tp.topic, tp.partition): [incoming_of(record) for record in records]
                 for tp, records in fetched.items()
             }
+
+    async def read(self) -> Positions:
+        """Return the positions of the next records to read; unknown ones left out."""
+        consumer = self._running()
+        found = {}
+        for tp in consumer.assignment():
+            if tp not in consumer.assignment():  # a rebalance took it away just now
+                continue
+            with suppress(IllegalStateError), translated():
+                found[tp.topic, tp.partition] = await consumer.position(tp)
+        return found
+
+    async def start_over(self) -> None:
+        """Ask for positions anew, as after a rebalance, and read on from there."""
+        consumer = self._running()
+        await self._seek(consumer, list(consumer.assignment()))
 
     async def lag(self) -> dict[tuple[str, int], int]:
         """Return how many records of each assigned partition are not read yet.
@@ -312,7 +346,10 @@ async def decoded(registry: Registry, record_type: type[R], incoming: Incoming) 
 
 
 def consumer_of(
-    settings: ServiceSettings, group: str | None, *names: str
+    settings: ServiceSettings,
+    group: str | None,
+    *names: str,
+    fetch_bytes_max: int = FETCH_BYTES_MAX,
 ) -> AIOKafkaConsumer:
     """Return a consumer that is not started yet.
 
@@ -327,7 +364,7 @@ def consumer_of(
         auto_offset_reset="earliest",
         isolation_level="read_committed",
         partition_assignment_strategy=(RangePartitionAssignor,),
-        max_partition_fetch_bytes=FETCH_BYTES_MAX,
+        max_partition_fetch_bytes=fetch_bytes_max,
         session_timeout_ms=10_000,
         heartbeat_interval_ms=3_000,
         request_timeout_ms=30_000,

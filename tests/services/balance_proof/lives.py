@@ -10,6 +10,7 @@ import logging
 import random
 import sys
 from bisect import bisect_right
+from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -26,6 +27,7 @@ from rich.progress import track
 from world import POLL_S, World
 
 from balance_proof.account import Account
+from balance_proof.merge import MARGIN_MS, Merge
 from balance_schemas.codec import decode, frame
 from balance_schemas.records import (
     BalanceEvent,
@@ -34,7 +36,7 @@ from balance_schemas.records import (
     Reconciliation,
 )
 from balance_schemas.topics import EVENTS, LATEST, RECONCILIATIONS, STATUS
-from balance_shared.kafka import Outgoing
+from balance_shared.kafka import Incoming, Outgoing
 from balance_shared.testing import InMemoryBus, run_virtually
 from balance_simulator.faults import FaultError
 
@@ -284,27 +286,13 @@ def run(name: str, seed: int, *, faults: bool) -> str | None:
 
 def replay_of(life: Life, seed: int) -> str | None:
     """Return how a replay of the same topics differs, or None."""
-    rng, again = random.Random(seed), Account({})
-    queues: dict[str, list] = {topic.name: [] for topic in TYPES}
-    for place, record in enumerate(life.published):
-        if record.topic in TYPES:
-            value = decode(TYPES[record.topic], frame(1, record.body))
-            queues[record.topic.name].append((place, value, record.time_ms))
-    others = [queue for name, queue in queues.items() if name != STATUS.name]
-    while any(queues.values()):
-        topic = rng.choice([name for name, queue in queues.items() if queue])
-        for place, value, time_ms in _some(queues[topic], rng.randint(1, 50)):
-            if topic == EVENTS.name:
-                again.take_event(value)
-            elif topic == LATEST.name:
-                again.take_latest(value)
-            elif topic == RECONCILIATIONS.name:
-                again.take_reconciliation(value, time_ms)
-            else:
-                again.take_status(value, time_ms, place + 1)
-        again.complete(
-            min(queue[0][0] for queue in others if queue) if any(others) else 10**9
-        )
+    rng = random.Random(seed)
+    told = [
+        Incoming(record.topic.name, 0, 0, None, record.body, record.time_ms)
+        for record in life.published
+        if record.topic in TYPES
+    ]
+    again = read_again(told, rng, margin_ms=rng.choice([0, 1_000, MARGIN_MS]))
     first = {one.key: one for one in life.account.proofs()}
     second = {one.key: one for one in again.proofs()}
     unlike = [key for key in first | second if first.get(key) != second.get(key)]
@@ -313,11 +301,38 @@ def replay_of(life: Life, seed: int) -> str | None:
     return f"a replay says otherwise: {first.get(unlike[0])} {second.get(unlike[0])}"
 
 
-def _some(queue: list, count: int) -> list:
-    """Take the first records out of a queue."""
-    taken = queue[:count]
-    del queue[:count]
-    return taken
+def read_again(told: list[Incoming], rng: random.Random, margin_ms: int) -> Account:
+    """Return an account that read records as a start does.
+
+    Args:
+        told: all that was written, in that order, each with the bare body as its value.
+        rng: how many records of which topic are there, and are read at once.
+        margin_ms: of `Merge`.
+    """
+    again, types = Account({}), {topic.name: topic for topic in TYPES}
+    takers = {
+        EVENTS.name: lambda value, _: again.take_event(value),
+        LATEST.name: lambda value, _: again.take_latest(value),
+        RECONCILIATIONS.name: again.take_reconciliation,
+        STATUS.name: again.take_status,
+    }
+    merge = Merge((STATUS.name, 0), [(name, 0) for name in types], margin_ms)
+    there = rng.randint(0, len(told))  # the rest comes while it is read
+    queues = {(name, 0): [one for one in told if one.topic == name] for name in types}
+    read = dict.fromkeys(queues, 0)
+    while any(read[at] < len(queues[at]) for at in queues) or merge.hungry:
+        there = min(len(told), there + rng.choice([0, 1, 20]))
+        counts = Counter((one.topic, 0) for one in told[:there])
+        place = rng.choice(list(merge.hungry) or list(queues))
+        until = min(counts[place], read[place] + rng.randint(1, 200))
+        merge.put({place: queues[place][read[place] : until]})
+        read[place] = until
+        merge.reach(read, counts)
+        for one in merge.ready():
+            record_type = TYPES[types[one.topic]]
+            value = decode(record_type, frame(1, one.value or b""))
+            takers[one.topic](value, one.time_ms)
+    return again
 
 
 def main() -> None:

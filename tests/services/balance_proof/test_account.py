@@ -230,7 +230,7 @@ def test_what_was_proven_before_is_not_forgotten(start, make):
 
 @given(st.randoms(use_true_random=True))
 def test_order_of_reading_does_not_matter(rng):
-    """Topics are read side by side; a state counts once all before it is taken."""
+    """A state is taken after all before it; what else is taken by then is chance."""
     make = Make()
     new = {"epoch": make.epoch(40)}
     events = [
@@ -252,44 +252,22 @@ def test_order_of_reading_does_not_matter(rng):
         make.status(100, 60, **new),
     ]
     comparisons = [make.comparison(8), make.comparison(30), make.comparison(80)]
-    takers = Account.take_event, Account.take_reconciliation
-    others = [list(events), list(comparisons)]
-    account, read, token = Account({}), list(states), 0
-    while read or any(others):
-        choice = rng.randrange(3)
-        if choice == 2 and read:
-            account.take_status(*read.pop(0), token + 1)
-            token += 1
-        elif choice < 2 and others[choice]:
-            record, at_ms = others[choice].pop(0)
-            takers[choice](account, *((record,) if choice == 0 else (record, at_ms)))
-        waiting = [one[1] for queue in others for one in queue]
-        ready = sum(at_ms < min(waiting, default=10**15) for _, at_ms in states)
-        account.complete(min(token, ready))
-    ordered = sorted(
+    told = sorted(
         [(at_ms, 0, record) for record, at_ms in events]
         + [(at_ms, 1, (record, at_ms)) for record, at_ms in comparisons]
         + [(at_ms, 2, (record, at_ms)) for record, at_ms in states],
         key=lambda one: one[:2],
     )
-    expected = list(Told(*(record for *_, record in ordered)).account.proofs())
-    assert expected == list(account.proofs())
+    expected = list(Told(*(record for *_, record in told)).account.proofs())
+    queues = [[one for one in told if one[1] == kind] for kind in range(3)]
+    read = Told()
+    while any(queues):
+        kind = rng.choice([kind for kind in range(3) if queues[kind]])
+        others = [queue[0][0] for queue in queues[:2] if queue]
+        if kind < 2 or queues[2][0][0] < min(others, default=10**15):
+            read.take(queues[kind].pop(0)[2])
+    assert expected == list(read.account.proofs())
     assert "PROVEN" == expected[0].verdict
-
-
-def test_state_waits_until_all_before_it_is_taken(start, make):
-    """Two frames may have arrived at the same moment, and one of them is read."""
-    told = Told(*start)
-    told.account.take_event(make.update("2", "0.5", 20, asset="ETH"))
-    told.take(make.comparison(40))
-    told.account.take_status(*make.status(50, 20), 1)
-    assert "chain" == told.proof().method
-    told.take(make.update("2", "0.5", 20))
-    told.account.complete(1)
-    assert ("reconciliation", Decimal(2)) == (
-        told.proof().method,
-        told.proof().observed,
-    )
 
 
 def test_patience_is_in_the_right_order():
