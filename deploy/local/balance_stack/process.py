@@ -193,9 +193,10 @@ def _signal(process: psutil.Process, number: signal.Signals) -> None:
 
 
 def _reap() -> None:
-    ended = [pid for pid, child in _children.items() if child.poll() is not None]
-    for pid in ended:
-        _children.pop(pid, None)
+    # A copy: other threads start and end theirs meanwhile.
+    for pid, child in list(_children.items()):
+        if child.poll() is not None:
+            _children.pop(pid, None)
 
 
 def await_ready(part: Part, limit_s: float = READY_LIMIT_S) -> None:

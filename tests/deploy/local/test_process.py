@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -66,6 +67,29 @@ def test_starting_twice_starts_once(make_part: Callable[[str], Part]) -> None:
     before = part.pid_file.read_text()
     start(part)
     assert before == part.pid_file.read_text()
+
+
+def test_many_parts_are_ended_at_once(tmp_path: Path) -> None:
+    """Each thread ends its own, and takes no notice of what the others do meanwhile."""
+    count, rounds = 12, 8
+    for _ in range(rounds):
+        parts = [
+            Part(
+                name=f"part-{number}",
+                address="nowhere",
+                command=("sleep", f"{600 + number}"),
+                log=tmp_path / f"{number}.log",
+                pid_file=tmp_path / f"{number}.pid",
+                prepare=lambda: None,
+                check=lambda: None,
+            )
+            for number in range(count)
+        ]
+        with ThreadPoolExecutor(count) as pool:
+            list(pool.map(start, parts))
+            files = [part.pid_file for part in parts]
+            list(pool.map(lambda file: end(file, signal.SIGTERM, 5), files))
+        assert [] == [file for file in files if file.exists()]
 
 
 def test_a_part_that_ignores_sigterm_is_killed(
