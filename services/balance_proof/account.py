@@ -4,12 +4,13 @@ Theory of operation. Events, comparisons and states of one account come from thr
 topics, which are read side by side: how far one is ahead of the other is chance. The
 connector hands over a state alone, after all that came before it is acknowledged, and a
 state names the time of the last event. So each state of the primary feed is a cut: it
-is taken after what was published before it (`Merge` sees to that), and with whatever
+counts after what was published before it is taken (`Merge` sees to that), with whatever
 was published after it and is taken already. The events up to the one that it names
 count, then the lines of a history that came before it, then the comparisons that were
 published before it, then the state. The cut depends on what the topics say alone, so
 that a replay comes to the same verdicts: a line counts only some time after it came, as
-no state tells whether it was on the bus already.
+no state tells whether it was on the bus already. A state is known before it may count:
+so events need not wait for it, nor comparisons that say no more than later ones.
 
 A comparison counts only with a later state of the same epoch: had the connector lost
 records on their way, it would have begun a new one.
@@ -27,7 +28,7 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from balance_proof.book import SNAPSHOT, Book, Evidence, Place
-from balance_proof.comparison import compare
+from balance_proof.calm import Calm
 from balance_proof.ledger import Ledger, Picture, time_of_epoch
 from balance_proof.question import Question
 from balance_proof.verdicts import (
@@ -76,6 +77,7 @@ class _Copy(NamedTuple):
 class _State(NamedTuple):
     """A state that waits for what it speaks of."""
 
+    token: int
     time_ms: int
     status: ConnectorStatus
 
@@ -103,6 +105,7 @@ class Account:
 
     def __init__(self, acknowledged: Mapping[str, datetime]) -> None:
         self.ledger = Ledger(acknowledged)
+        self._calm = Calm(self.ledger)
         self.first_at: datetime | None = None
         self.cuts = 0
         self._events: deque[BalanceEvent] = deque()
@@ -112,9 +115,11 @@ class Account:
         self._copies: dict[str, _Copy] = {}
         self._names: dict[str, str] = {}
         self._touched: set[str] = set()
+        self._all_touched = False
         self._states: dict[str, deque[_State]] = {
             feed: deque(maxlen=STATES_MAX) for feed in FEEDS
         }
+        self._complete = 0
         self._now: dict[str, tuple[datetime, ConnectorStatus]] = {}
         self._read_until: dict[str, datetime] = {}
         self._primary: tuple[int, str] = (0, "")
@@ -141,23 +146,54 @@ class Account:
 
     def take_reconciliation(self, record: Reconciliation, time_ms: int) -> None:
         """Take a record of the reconciliations topic, published at a time."""
+        if record.verdict == "inconclusive":
+            return
+        if record.verdict == "consistent" and self._says_nothing_before(time_ms):
+            self._records.pop()
         self._records.append((time_ms, record))
         self._advance()
 
-    def take_status(self, status: ConnectorStatus, time_ms: int) -> None:
-        """Take a record of the status topic, after all that was published before it.
+    def _says_nothing_before(self, time_ms: int) -> bool:
+        """Whether the comparison before one that agrees now makes no difference.
+
+        It agreed, both count at the next state, and that is of a later epoch: then both
+        say only that there is no dispute.
+        """
+        states = self._states.get(self._primary[1])
+        if not states or not self._records:
+            return False
+        before, status = self._records[-1][1], states[0].status
+        return (
+            before.verdict == "consistent"
+            and time_ms < states[0].time_ms
+            and status.state == "live"
+            and before.requested_at < time_of_epoch(status.epoch)
+        )
+
+    def take_status(
+        self, status: ConnectorStatus, time_ms: int, token: int = 0
+    ) -> None:
+        """Take a record of the status topic.
 
         Args:
             status: the record.
             time_ms: when it was published.
+            token: it counts once `complete` was called with that one or a greater; 0:
+                what was published before it is taken already.
         """
         self._now[status.feed] = _time(time_ms), status
         if status.feed in self._states:
-            self._states[status.feed].append(_State(time_ms, status))
+            self._states[status.feed].append(_State(token, time_ms, status))
+        self._advance()
+
+    def complete(self, token: int) -> None:
+        """Note that all that was published before some states is taken."""
+        self._complete = max(self._complete, token)
         self._advance()
 
     def settle(self, key: str, through: datetime) -> None:
         """Take an acknowledgement: what did not add up until then is settled."""
+        self._all_touched = True
         self.ledger.settle(key, through)
 
     @property
@@ -185,6 +221,7 @@ class Account:
         unwell = self.unwell
         if not unwell and now is not None and self.is_silent(now):
             unwell = "stale: nothing is heard of the connector"
+        self._calm.settle()
         for key, book in self.ledger:
             found = finding(book, self.ledger, unwell, self._cut_at)
             if found.verdict == PROVEN and book.evidence is not None:
@@ -211,6 +248,7 @@ class Account:
         self._advance()
 
     def _take_over(self, proof: BalanceProof) -> None:
+        self._touch({proof.key})
         book = self.ledger.books.get(proof.key)
         if book is None:
             book = _book_of(proof)
@@ -222,7 +260,6 @@ class Account:
             and proof.checked_at < self.first_at
         ):
             book.question = _question_of(proof)
-        self._touched.add(proof.key)
         if proof.proven_through is not None:
             book.proven(proof.proven_through)
 
@@ -233,15 +270,18 @@ class Account:
             self._end()
             return
         for other in FEEDS:
-            if other != feed:
-                self._states[other].clear()
+            waiting = self._states[other]
+            while other != feed and waiting and waiting[0].token <= self._complete:
+                waiting.popleft()
         states = self._states[feed]
         while states:
-            time_ms, status = states[0]
+            token, time_ms, status = states[0]
             until = status.last_event_at
             self._fold(until)
             read = self._read_until.get(feed)
             if until is not None and (read is None or read < until):
+                return
+            if token > self._complete:
                 return
             states.popleft()
             self._cut(status, time_ms)
@@ -261,45 +301,67 @@ class Account:
                 self._lines.append(self._events.popleft())
                 continue
             if until is None or event.received_at > until:
-                return
-            self._touched.add(event.key)
-            self.ledger.take(self._events.popleft())
-
-    def _compare_copies(self, until: datetime | None) -> None:
-        """Hold what latest said up to a time against the events up to it."""
+                break
+            self._take(self._events.popleft())
         while until and self._latest and self._latest[0].at <= until:
             told = self._latest.popleft()
             self._copies[told.key] = told
-            self._touched.add(told.key)
+            self._touch({told.key})
+
+    def _take(self, event: BalanceEvent) -> None:
+        """Let an event count; note whose verdict may be another one then."""
+        if event.epoch > self.ledger.epoch or event.kind in {"snapshot", "absent"}:
+            self._touch_all()
+        self._touch(self.ledger.alike(event))
+        self.ledger.take(event)
+
+    def _touch(self, keys: set[str]) -> None:
+        self._touched |= keys
+        self._calm.stir(keys)
+
+    def _touch_all(self) -> None:
+        self._all_touched = True
+        self._calm.stir_all()
+
+    def _compare_copies(self) -> None:
+        """Hold what latest said against the events up to the same time."""
         for key in self._touched:
             book, copy = self.ledger.books.get(key), self._copies.get(key)
             if book is not None and copy is not None:
                 older = book.told_at is not None and copy.at < book.told_at
                 book.astray = not older and copy.balance != book.balance
-        self._touched.clear()
 
     def _cut(self, status: ConnectorStatus, time_ms: int) -> None:
         self.cuts += 1
         settled = _time(time_ms) - PUBLISHED
         while self._lines and self._lines[0].received_at <= settled:
-            self.ledger.take(self._lines.popleft())
-        self._compare_copies(status.last_event_at)
+            self._take(self._lines.popleft())
+        self._compare_copies()
         ledger, live = self.ledger, status.state == "live"
         if live and status.epoch > ledger.epoch:
+            self._touch_all()
             ledger.begin(status.epoch, Picture("", 0))  # it told nothing: all is empty
         went_on = live and status.epoch == ledger.epoch
         while self._records and self._records[0][0] < time_ms:
-            compare(ledger, self._records.popleft()[1], went_on=went_on)
+            self._calm.compare(self._records.popleft()[1], went_on=went_on)
+            self._all_touched = True
         if status.feed == "rest" and went_on:
             self._answered(status.confirmed_at)
         self._cut_at = max(self._cut_at, _time(time_ms))
-        for _, book, found in self._judged():
-            if found.verdict == PROVEN and book.evidence is not None:
-                book.proven(book.evidence.through)
+        self._judge()
 
-    def _judged(self) -> Iterator[tuple[str, Book, Finding]]:
-        for key, book in self.ledger:
-            yield key, book, finding(book, self.ledger, "", self._cut_at)
+    def _judge(self) -> None:
+        """Remember what is proven at a cut, of all that may not have been before."""
+        keys = self._calm.restless if self._all_touched else self._touched
+        for key in list(keys):
+            book = self.ledger.books.get(key)
+            if book is None:
+                continue
+            found = finding(book, self.ledger, "", self._cut_at)
+            if found.verdict == PROVEN:
+                self._calm.proven(key, book)
+        self._touched.clear()
+        self._all_touched = False
 
     def _answered(self, at: datetime | None) -> None:
         """Take a whole answer of polls that own the balances.
@@ -309,6 +371,9 @@ class Account:
         answers, began = self._answers, time_of_epoch(self.ledger.epoch)
         if at is None or at < began:
             return
+        if answers and at == answers[-1] and not (self._touched or self._all_touched):
+            return
+        self._touch_all()
         if not answers or at > answers[-1]:
             answers.append(at)
         first = answers[0]

@@ -8,6 +8,7 @@ which nobody knows whether the connection that it speaks of went on proves nothi
 calls `compare` sees to that.
 """
 
+from collections.abc import Iterable
 from datetime import timedelta
 
 from balance_proof.book import RECONCILIATION, Book, Dispute, Evidence
@@ -28,23 +29,31 @@ MISSED = "missed_event"
 """Cause of a difference that says that the books are wrong."""
 
 
-def compare(ledger: Ledger, record: Reconciliation, *, went_on: bool) -> None:
+def compare(
+    ledger: Ledger, books: Iterable[Book], record: Reconciliation, *, went_on: bool
+) -> bool:
     """Take a comparison.
 
     Args:
         ledger: the books as told until now.
+        books: those of them to compare.
         record: the comparison.
         went_on: whether the connection that it speaks of is known to have gone on.
+
+    Returns:
+        Whether it agrees with whatever was at rest.
     """
     present = record.requested_at >= time_of_epoch(ledger.epoch)
+    agrees = record.verdict == "consistent" and went_on and present
     if record.verdict == "consistent":
-        for _, book in ledger:
+        for book in books:
             book.dispute = None
-            if went_on and present and ledger.is_pictured(book):
+            if agrees and ledger.is_pictured(book):
                 _agree(book, record)
     elif record.verdict == "inconsistent":
-        for _, book in ledger:
+        for book in books:
             _disagree(book, record, ledger.epoch if present else ledger.epoch - 1)
+    return agrees
 
 
 def _agree(book: Book, record: Reconciliation) -> None:

@@ -116,6 +116,10 @@ class Ledger:
         if book.question is not None:
             self._explain(book.place.group)
 
+    def alike(self, event: BalanceEvent) -> set[str]:
+        """Return the keys of all balances that an update or a line may speak of."""
+        return {event.key, *self._groups.get((event.subaccount, event.asset), ())}
+
     def begin(self, epoch: int, picture: Picture | None = None) -> None:
         """Start an epoch; lines of long before it are settled."""
         self._was_whole = self.picture is not None and self.picture.whole

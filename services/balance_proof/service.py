@@ -10,8 +10,9 @@ verdicts, and no position has to be kept anywhere. The instances of a group get 
 partitions of every topic, so that all records of an account meet in one process.
 
 `Merge` gives the records of a partition in the order in which they were told, and says
-which topics to read next: none is read far ahead of the others. Until all is read the
-verdicts stand as they were written, and /readyz says how far reading is.
+which topics to read next: none is read far ahead of the others. States are told to the
+accounts as soon as they are read, and count when it is their turn. Until all is read
+the verdicts stand as they were written, and /readyz says how far reading is.
 """
 
 import asyncio
@@ -183,6 +184,8 @@ class Proving:
         merges, has_states = self._merges, any(at[0] == self._states for at in batch)
         for partition, merge in merges.items():
             merge.put({at: told for at, told in batch.items() if at[1] == partition})
+            for incoming in batch.get((self._states, partition), ()):
+                await self._fold(consumer, self._shards[partition], incoming)
         if has_states or self._restore is None:
             ends = await consumer.end()
         else:
@@ -203,7 +206,10 @@ class Proving:
         started, counts = time.perf_counter(), Counter[str]()
         last: dict[Place, int] = {}
         for incoming in merge.ready():
-            await self._fold(consumer, shard, incoming)
+            if incoming.topic == self._states:
+                shard.complete(incoming.key or "", incoming.offset + 1)
+            else:
+                await self._fold(consumer, shard, incoming)
             counts[incoming.topic] += 1
             last[incoming.topic, incoming.partition] = incoming.time_ms
         took_s = time.perf_counter() - started
@@ -234,7 +240,8 @@ class Proving:
                 found = await consumer.decode(Reconciliation, incoming)
                 shard.take_reconciliation(found, at)
             elif topic == STATUS:
-                shard.take_status(await consumer.decode(ConnectorStatus, incoming), at)
+                status = await consumer.decode(ConnectorStatus, incoming)
+                shard.take_status(status, at, incoming.offset + 1)
             else:
                 note = await consumer.decode(Acknowledgement, incoming)
                 shard.take_acknowledgement(note)

@@ -62,10 +62,23 @@ class Shard:
         kept = self._account(record.venue, record.account)
         kept.account.take_reconciliation(record, time_ms)
 
-    def take_status(self, status: ConnectorStatus, time_ms: int) -> None:
+    def take_status(
+        self, status: ConnectorStatus, time_ms: int, token: int = 0
+    ) -> None:
         """Take a record of the status topic; see `Account.take_status`."""
         kept = self._account(status.venue, status.account)
-        kept.account.take_status(status, time_ms)
+        kept.account.take_status(status, time_ms, token)
+
+    def complete(self, key: str, token: int) -> None:
+        """Note that all that was published before a state is taken.
+
+        Args:
+            key: of the state: account key and feed.
+            token: as it was taken with.
+        """
+        kept = self._accounts.get(key.rpartition("|")[0])
+        if kept is not None:
+            kept.account.complete(token)
 
     def take_acknowledgement(self, record: Acknowledgement) -> None:
         """Take a record of the acknowledgements topic."""

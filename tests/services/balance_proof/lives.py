@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -27,6 +28,8 @@ from rich.progress import track
 from world import POLL_S, World
 
 from balance_proof.account import Account
+from balance_proof.book import Book
+from balance_proof.calm import Calm
 from balance_proof.merge import MARGIN_MS, Merge
 from balance_schemas.codec import decode, frame
 from balance_schemas.records import (
@@ -54,6 +57,27 @@ LIFE_S = 1800.0
 """How long a life is, in seconds; then it comes to rest."""
 STEP = timedelta(milliseconds=1)
 """Resolution of the coarsest venue times."""
+
+
+class Eager(Account):
+    """An account that looks at every balance at each comparison and cut."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+        self._calm = Restless(self.ledger)
+
+    def _judge(self) -> None:
+        self._all_touched = True
+        super()._judge()
+
+
+class Restless(Calm):
+    """No balance is ever calm."""
+
+    def proven(self, key: str, book: Book) -> None:
+        """Note that a balance is proven, and that of it alone."""
+        if book.evidence is not None:
+            book.proven(book.evidence.through)
 
 
 @dataclass
@@ -288,8 +312,8 @@ def replay_of(life: Life, seed: int) -> str | None:
     """Return how a replay of the same topics differs, or None."""
     rng = random.Random(seed)
     told = [
-        Incoming(record.topic.name, 0, 0, None, record.body, record.time_ms)
-        for record in life.published
+        Incoming(record.topic.name, 0, number, None, record.body, record.time_ms)
+        for number, record in enumerate(life.published)
         if record.topic in TYPES
     ]
     again = read_again(told, rng, margin_ms=rng.choice([0, 1_000, MARGIN_MS]))
@@ -302,37 +326,45 @@ def replay_of(life: Life, seed: int) -> str | None:
 
 
 def read_again(told: list[Incoming], rng: random.Random, margin_ms: int) -> Account:
-    """Return an account that read records as a start does.
+    """Return an account that read records as a start does, and looks at all of them.
 
     Args:
         told: all that was written, in that order, each with the bare body as its value.
         rng: how many records of which topic are there, and are read at once.
         margin_ms: of `Merge`.
     """
-    again, types = Account({}), {topic.name: topic for topic in TYPES}
+    again, names = Eager(), [topic.name for topic in TYPES]
     takers = {
         EVENTS.name: lambda value, _: again.take_event(value),
         LATEST.name: lambda value, _: again.take_latest(value),
         RECONCILIATIONS.name: again.take_reconciliation,
-        STATUS.name: again.take_status,
     }
-    merge = Merge((STATUS.name, 0), [(name, 0) for name in types], margin_ms)
+    merge = Merge((STATUS.name, 0), [(name, 0) for name in names], margin_ms)
     there = rng.randint(0, len(told))  # the rest comes while it is read
-    queues = {(name, 0): [one for one in told if one.topic == name] for name in types}
+    queues = {(name, 0): [one for one in told if one.topic == name] for name in names}
     read = dict.fromkeys(queues, 0)
     while any(read[at] < len(queues[at]) for at in queues) or merge.hungry:
         there = min(len(told), there + rng.choice([0, 1, 20]))
         counts = Counter((one.topic, 0) for one in told[:there])
         place = rng.choice(list(merge.hungry) or list(queues))
         until = min(counts[place], read[place] + rng.randint(1, 200))
-        merge.put({place: queues[place][read[place] : until]})
+        records = queues[place][read[place] : until]
+        merge.put({place: records})
         read[place] = until
         merge.reach(read, counts)
+        for one in records if place[0] == STATUS.name else ():
+            again.take_status(_value(one), one.time_ms, one.offset + 1)
         for one in merge.ready():
-            record_type = TYPES[types[one.topic]]
-            value = decode(record_type, frame(1, one.value or b""))
-            takers[one.topic](value, one.time_ms)
+            if one.topic == STATUS.name:
+                again.complete(one.offset + 1)
+            else:
+                takers[one.topic](_value(one), one.time_ms)
     return again
+
+
+def _value(record: Incoming) -> Any:
+    types = {topic.name: record_type for topic, record_type in TYPES.items()}
+    return decode(types[record.topic], frame(1, record.value or b""))
 
 
 def main() -> None:

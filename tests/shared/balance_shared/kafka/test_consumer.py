@@ -222,6 +222,30 @@ async def test_positions_are_the_callers(settings, registry, producer, make_fram
     assert decoded in frames
 
 
+async def test_what_is_not_wanted_waits_where_it_is(
+    settings, registry, producer, make_frame
+):
+    """A reader that is ahead on one partition takes only the others, then starts anew."""
+    frames = [make_frame(f"a{index % 8}", index) for index in range(80)]
+    await producer.publish([outgoing(FRAMES, frame.key, frame, 0) for frame in frames])
+    name, found = FRAMES.full_name(settings.topic_prefix), []
+    async with Consumer(settings, registry, [FRAMES], fetch_bytes_max=5000) as consumer:
+        total = (await consumer.end())[name, 1]
+        async with asyncio.timeout(120):
+            async for batch in consumer.batches(wait_s=0.1, wanted=lambda: [(name, 1)]):
+                assert {(name, 1)} >= set(batch)
+                found += batch.get((name, 1), [])
+                if len(found) == total:
+                    break
+        assert total == (await consumer.read())[name, 1]
+        assert 0 == (await consumer.read())[name, 0]
+        await consumer.start_over()
+        assert {0} == set((await consumer.read()).values())
+        again = []
+        await gather(consumer, 80, again)
+    assert 80 == len(again)
+
+
 async def test_partitions_are_shared_and_taken_over(
     settings, registry, producer, make_frame
 ):
