@@ -9,7 +9,6 @@ write every type both ways). Source: Apache Avro 1.12 specification, "Binary enc
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from functools import lru_cache
 from itertools import chain
 from operator import call
 from typing import Any
@@ -27,14 +26,15 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _NULL, _NOT_NULL = b"\0", b"\2"
 _END = b"\0"  # of an array or a map; alone it is an empty one
-_REMEMBERED = 1024
+_READY_MAX = 4096
+_READY_BYTES_MAX = 64
 
 
 def writer_of(kind: Any) -> Writer:
     """Return the writer of an Avro type, as `json.loads` gives it.
 
-    Unions are a type or null, null first; maps are of texts; a record is one of
-    `balance_schemas.records`, whose fields are those of the schema in the same order.
+    Unions are null, then a text, number, amount or time; maps are of texts; a record is
+    one of `balance_schemas.records`, whose fields are those of the schema in its order.
 
     Raises:
         ValueError: no record of ours has such a type.
@@ -61,8 +61,33 @@ def _record(writers: Sequence[Writer]) -> Writer:
     return lambda record: b"".join(map(call, writers, astuple(record)))
 
 
+class _Ready(dict[Any, bytes]):
+    """Values written lately: an event tells many of them twice, and names for ever.
+
+    A dict that is emptied when it is full costs a value that never comes again less
+    than one that finds out which is the oldest.
+    """
+
+    def __init__(self, write: Writer) -> None:
+        super().__init__()
+        self._write = write
+
+    def __missing__(self, value: Any) -> bytes:
+        """Write a value, and keep it ready if it is short."""
+        body = self._write(value)
+        if len(body) <= _READY_BYTES_MAX:
+            if len(self) == _READY_MAX:
+                self.clear()
+            self[value] = body
+        return body
+
+
+def _ready(write: Writer) -> Writer:
+    return _Ready(write).__getitem__
+
+
 def _nullable(write: Writer) -> Writer:
-    return lambda value: _NULL if value is None else _NOT_NULL + write(value)
+    return _ready(lambda value: _NULL if value is None else _NOT_NULL + write(value))
 
 
 def _array(write: Writer) -> Writer:
@@ -81,6 +106,7 @@ def _map(texts: dict[str, str]) -> bytes:
     return _long(len(texts)) + b"".join(parts) + _END
 
 
+@_ready
 def _text(text: str) -> bytes:
     body = text.encode()
     size = len(body)
@@ -91,14 +117,14 @@ def _bytes(body: bytes) -> bytes:
     return _long(len(body)) + body
 
 
-@lru_cache(_REMEMBERED)  # an event tells some amounts twice, and fees are often zero
+@_ready
 def _amount(amount: Decimal) -> bytes:
     unscaled = to_unscaled(amount)
     size = (unscaled.bit_length() + 8) // 8
     return _long(size) + unscaled.to_bytes(size, "big", signed=True)
 
 
-@lru_cache(_REMEMBERED)  # a frame and its events were received at one time
+@_ready
 def _time(time: datetime) -> bytes:
     return _long((time - EPOCH) // _MICROSECOND)
 
@@ -109,7 +135,7 @@ def _int(number: int) -> bytes:
     return _long(number)
 
 
-@lru_cache(_REMEMBERED)  # epochs, parts, sizes: mostly the same
+@_ready
 def _long(number: int) -> bytes:
     """Return zigzag (0, -1, 1, -2 are 0, 1, 2, 3), 7 bits a byte, lowest first."""
     if not -(1 << 63) <= number < 1 << 63:

@@ -14,14 +14,18 @@ from collections.abc import (
     MutableMapping,
     Sequence,
 )
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
+import msgspec
+from msgspec.structs import replace
+
 from balance_schemas.decimals import ZERO, AmountUnfitError, subtract
 from balance_schemas.keys import account_key, balance_key, encode_part
 from balance_schemas.records import BalanceEvent, Movement
+from balance_shared.remembered import Remembered
 
 _LIABILITIES = frozenset({"payable", "collateral_deficiency"})
 _ASSETS = frozenset(
@@ -61,6 +65,9 @@ RECENT_MAX = 20_000
 
 SAME_FACT = timedelta(seconds=60)
 """How far apart two tellings of one fact without an id may be."""
+
+Recent = Remembered[str, datetime]
+"""Name of a fact → when it was told."""
 
 Place = tuple[str, int, int] | tuple[None, None, None]
 """Picture that an event is part of, its place there and the picture's size."""
@@ -146,8 +153,7 @@ def known_from(latest: Collection[BalanceEvent]) -> dict[str, Holding]:
     }
 
 
-@dataclass(frozen=True, slots=True)
-class Observed:
+class Observed(msgspec.Struct, frozen=True):
     """One balance as a venue told it.
 
     Attributes:
@@ -172,7 +178,7 @@ class Observed:
     venue_id: str | None = None
     venue_time: datetime | None = None
     movements: tuple[Movement, ...] = ()
-    attributes: dict[str, str] = field(default_factory=dict)
+    attributes: dict[str, str] = {}
 
 
 class Told(NamedTuple):
@@ -207,9 +213,9 @@ class Books:
         feed: str,
         epoch: int,
         known: Known,
-        recent: dict[str, datetime] | None = None,
+        recent: Recent | None = None,
     ) -> None:
-        self.recent: dict[str, datetime] = {} if recent is None else recent
+        self.recent: Recent = Remembered(RECENT_MAX) if recent is None else recent
         self.account = account
         self.feed = feed
         self.epoch = epoch
@@ -245,9 +251,8 @@ class Books:
         event_id = self._id(observed, told, position)
         event = self._tell(observed, told, "update", event_id)
         if changed:
-            _remember(
-                self.recent, event_id if observed.venue_id else _fact(event), event
-            )
+            fact = event_id if observed.venue_id else _fact(event)
+            self.recent.remember(fact, _time(event))
         return event
 
     def backfill(
@@ -269,15 +274,14 @@ class Books:
             event = self._event(observed, told, "backfill", event_id)
             if event_id in self.recent:
                 continue
-            _remember(self.recent, event_id, event)
+            self.recent.remember(event_id, _time(event))
             if not (same_balance and self._was_told(event)):
                 yield event
 
     def _was_told(self, event: BalanceEvent) -> bool:
         """Whether an update without an id told the same balance at about that time."""
         told_at = self.recent.get(_fact(event))
-        at = event.venue_time or event.received_at
-        if told_at is None or abs(told_at - at) > SAME_FACT:
+        if told_at is None or abs(told_at - _time(event)) > SAME_FACT:
             return False
         del self.recent[_fact(event)]
         return True
@@ -514,31 +518,29 @@ class Facts:
     so is an update that only tells more fully what was told before.
 
     Attributes:
-        told: name → time, the last `RECENT_MAX` of them.
+        told: the last `RECENT_MAX` of them.
     """
 
     def __init__(self) -> None:
-        self.told: dict[str, datetime] = {}
+        self.told: Recent = Remembered(RECENT_MAX)
         self._balances: dict[str, Decimal] = {}
 
     def take(self, event: BalanceEvent) -> None:
         """Take in the next event of an account."""
         if event.kind == "backfill":
-            _remember(self.told, event.event_id, event)
+            self.told.remember(event.event_id, _time(event))
             return
         before = self._balances.get(event.key)
         self._balances[event.key] = event.balance
         if event.kind == "update":
-            _remember(self.told, event.event_id, event)
+            self.told.remember(event.event_id, _time(event))
             if event.available is None or event.balance != before:
-                _remember(self.told, _fact(event), event)
+                self.told.remember(_fact(event), _time(event))
 
 
-def _remember(facts: dict[str, datetime], name: str, event: BalanceEvent) -> None:
-    """Note a fact and its time; of more than `RECENT_MAX` the oldest is forgotten."""
-    facts[name] = event.venue_time or event.received_at
-    if len(facts) > RECENT_MAX:
-        del facts[next(iter(facts))]
+def _time(event: BalanceEvent) -> datetime:
+    """Return when it happened, as far as is known."""
+    return event.venue_time or event.received_at
 
 
 def _fact(event: BalanceEvent) -> str:

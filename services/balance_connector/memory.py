@@ -2,9 +2,10 @@
 
 from datetime import datetime, timedelta
 
-from balance_connector.books import Facts, Holding, known_from
+from balance_connector.books import RECENT_MAX, Facts, Holding, Recent, known_from
 from balance_connector.recall import Recall
 from balance_shared.clock import Clock
+from balance_shared.remembered import Remembered
 
 LOOK_BACK = timedelta(minutes=30)
 """How long before the venue was last heard facts are read back: a venue may repeat
@@ -32,7 +33,7 @@ class Memory:
         self._recall = recall
         self._clock = clock
         self.balances: dict[str, Holding] = {}
-        self.recent: dict[str, datetime] = {}
+        self.recent: Recent = Remembered(RECENT_MAX)
         self.heard_at: datetime | None = None
         self.owed_since: datetime | None = None
         self.read_anew = False

@@ -29,7 +29,7 @@ both had told: then, too, the digests say whether an epoch can be judged.
 from collections import deque
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -38,6 +38,7 @@ from balance_connector.books import (
     Books,
     Facts,
     Holding,
+    Recent,
     Told,
     changed,
     known_from,
@@ -63,6 +64,7 @@ from balance_connector.venue import (
 )
 from balance_schemas.records import BalanceEvent, RawFrame
 from balance_shared.errors import RecordInvalid
+from balance_shared.remembered import Remembered
 
 NO_BEGINNING = "no_beginning"
 NOT_KNOWN = "not_known"
@@ -84,8 +86,8 @@ _MARGIN = timedelta(hours=1)
 _SINCE_1970 = datetime(1970, 1, 1, tzinfo=UTC)
 _BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
 
-K = TypeVar("K")
-V = TypeVar("V")
+Pictures = Remembered[int, tuple[Holding, ...]]
+"""Epoch of a stream → the balances that its picture changed."""
 
 
 class Remade(NamedTuple):
@@ -117,7 +119,7 @@ class _Stream:
         venue: Venue,
         options: Any,
         books: Books,
-        pictured: dict[int, tuple[Holding, ...]],
+        pictured: Pictures,
         *,
         all_moved: bool,
     ) -> None:
@@ -140,7 +142,7 @@ class _Stream:
         events = list(self._protocol.receive(frame.payload, frame.received_at).events)
         if self._before is not None and self._protocol.synced:
             moved = changed(self._before, self._books.known, all_=self._all_moved)
-            _keep(self._pictured, frame.epoch, moved, _PICTURES_MAX)
+            self._pictured.remember(frame.epoch, moved)
             self._before = None
         return events
 
@@ -240,14 +242,14 @@ class _Memory(NamedTuple):
         losses: how often it had lost records when it last read back what it knew.
         known: what readers believed in.
         recent: the facts that were told last.
-        pictured: epoch of its stream → the balances that the picture changed.
+        pictured: what the pictures of its streams changed.
         since: from when on all facts are known.
     """
 
     losses: int
     known: dict[str, Holding]
-    recent: dict[str, datetime]
-    pictured: dict[int, tuple[Holding, ...]]
+    recent: Recent
+    pictured: Pictures
     since: datetime
 
     def knows(self, time: datetime) -> bool:
@@ -315,8 +317,8 @@ class Replay:
         self._venue = venue
         self._account = account
         self._bus = _Bus()
-        self._memories: dict[datetime, _Memory] = {}
-        self._epochs: dict[tuple[str, int], _Running] = {}
+        self._memories: Remembered[datetime, _Memory] = Remembered(_RUNS_MAX)
+        self._epochs: Remembered[tuple[str, int], _Running] = Remembered(_EPOCHS_MAX)
 
     def needs(self, frame: RawFrame) -> bool:
         """Whether more events have to be told before a frame can be taken.
@@ -339,7 +341,7 @@ class Replay:
         if OPENING in frame.attributes:
             opening = _opening(frame)
             begun = self._begin(frame, opening) if opening else None
-            _keep(self._epochs, name, begun or _UNREADABLE, _EPOCHS_MAX)
+            self._epochs.remember(name, begun or _UNREADABLE)
         running = self._epochs.get(name, _UNBEGUN)
         return Remade(running.epoch.take(frame), running.run, running.unjudged)
 
@@ -359,7 +361,8 @@ class Replay:
             books = self._books(frame, memory.known)
             return _Running(_Polls(self._venue, options, books), run, unjudged)
         books = self._books(frame, memory.known, memory.recent)
-        pictured = {} if unjudged else memory.pictured  # what changed is not known
+        # what changed is not known where it is not judged
+        pictured = Remembered(_PICTURES_MAX) if unjudged else memory.pictured
         all_moved = opening.owed_since is not None
         stream = _Stream(self._venue, options, books, pictured, all_moved=all_moved)
         return _Running(stream, run, unjudged)
@@ -382,7 +385,7 @@ class Replay:
         self,
         frame: RawFrame,
         known: dict[str, Holding],
-        recent: dict[str, datetime] | None = None,
+        recent: Recent | None = None,
     ) -> Books:
         return Books(self._account, frame.feed, frame.epoch, known, recent)
 
@@ -397,7 +400,7 @@ class Replay:
         if is_known and not self._bus.heads:
             self._bus.since = _BEGINNING  # nothing was told before: all is at hand
         memory = self._from_bus(opening, known, own)
-        _keep(self._memories, opening.run, memory, _RUNS_MAX)
+        self._memories.remember(opening.run, memory)
         began = _SINCE_1970 + timedelta(microseconds=epoch)
         heads = self._bus.heads.values()
         heard = max((event.received_at for event in heads), default=began)
@@ -414,8 +417,8 @@ class Replay:
         if own is not None and not opening.read:
             return own._replace(known=known)
         since = self._bus.since or opening.run
-        pictured = own.pictured if own else {}
-        facts = dict(self._bus.facts.told)
+        pictured = own.pictured if own else Remembered(_PICTURES_MAX)
+        facts = self._bus.facts.told.copy()
         return _Memory(opening.losses, known, facts, pictured, since)
 
 
@@ -425,13 +428,6 @@ def _opening(frame: RawFrame) -> Opening | None:
         return opening_in(frame)
     except RecordInvalid:
         return None
-
-
-def _keep(kept: dict[K, V], name: K, value: V, count_max: int) -> None:
-    """Keep the last few of what is named."""
-    kept[name] = value
-    if len(kept) > count_max:
-        del kept[next(iter(kept))]
 
 
 _UNBEGUN = _Running(_Silent(), unjudged=NO_BEGINNING)

@@ -8,6 +8,7 @@ nothing about what this connection missed.
 
 from balance_connector.venues.bitfinex.wire import HEARTBEAT, NOTICE, SEQ_ALL, Array
 from balance_shared.errors import PictureNeeded, SequenceGap
+from balance_shared.remembered import Remembered
 
 _REMEMBERED_MAX = 1_000
 _MAY_LACK_A_NUMBER = frozenset({HEARTBEAT, NOTICE})
@@ -25,7 +26,7 @@ class Numbers:
     def __init__(self) -> None:
         self.flags = 0
         self.last: int | None = None
-        self._frames: dict[int, int] = {}
+        self._frames: Remembered[int, int] = Remembered(_REMEMBERED_MAX)
 
     @property
     def numbered(self) -> bool:
@@ -56,7 +57,5 @@ class Numbers:
         if self.last is not None and number > self.last + 1:
             raise SequenceGap(f"number {number} came where {self.last + 1} was due")
         self.last = number
-        self._frames[number] = hash(frame)
-        if len(self._frames) > _REMEMBERED_MAX:
-            del self._frames[next(iter(self._frames))]
+        self._frames.remember(number, hash(frame))
         return False

@@ -28,6 +28,7 @@ from balance_connector.venues.kraken.wallets import (
 )
 from balance_schemas.decimals import ZERO, add, plain, subtract
 from balance_shared.errors import FrameInvalid, PictureNeeded
+from balance_shared.remembered import Remembered
 
 _LEDGER_IDS_MAX = 20_000
 
@@ -53,7 +54,7 @@ class AccountLedger:
         self._assets: dict[tuple[str, str], _Asset] = {}
         self._pockets: dict[tuple[str, str, Wallet, str | None], Pocket] = {}
         self._unreadable: frozenset[tuple[str, str]] = frozenset()
-        self._ledger_ids: dict[str, int] = {}
+        self._ledger_ids: Remembered[str, int] = Remembered(_LEDGER_IDS_MAX)
 
     def clear(self) -> None:
         """Forget all, before a picture."""
@@ -138,9 +139,7 @@ class AccountLedger:
             return False
         fact, content = _fact(row), hash(msgspec.structs.astuple(row))
         before = self._ledger_ids.get(fact)
-        self._ledger_ids[fact] = content
-        if len(self._ledger_ids) > _LEDGER_IDS_MAX:
-            del self._ledger_ids[next(iter(self._ledger_ids))]
+        self._ledger_ids.remember(fact, content)
         if before not in {None, content}:
             raise PictureNeeded(
                 "ledger_entry_changed",

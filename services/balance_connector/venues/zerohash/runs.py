@@ -11,6 +11,7 @@ from balance_connector.venues.zerohash import wire
 from balance_connector.venues.zerohash.accounts import Key, key_of
 from balance_schemas.keys import encode_part
 from balance_shared.errors import PictureNeeded
+from balance_shared.remembered import Remembered
 
 RUNS_MAX = 20_000
 """Most runs of a connection that are remembered."""
@@ -29,7 +30,7 @@ class Runs:
     def __init__(self, account: str, before: Mapping[str, datetime]) -> None:
         self._account = account
         self._before = dict(before)
-        self._told: dict[str, int] = {}
+        self._told: Remembered[str, int] = Remembered(RUNS_MAX)
         self._last: dict[Key, datetime] = {}
 
     def repeats(self, update: wire.Update, row: Observed) -> bool:
@@ -42,9 +43,7 @@ class Runs:
             return False
         fact, content = self._event_id(row, row.venue_id), update.content
         before = self._told.get(fact)
-        self._told[fact] = content
-        if len(self._told) > RUNS_MAX:
-            del self._told[next(iter(self._told))]
+        self._told.remember(fact, content)
         if before not in {None, content}:
             raise _changed(update, "again with other content")
         return before is not None

@@ -7,11 +7,19 @@ from decimal import Decimal
 import pytest
 from accounts_feed import KEY, NOW, account, live, page, row, update
 
-from balance_connector.books import Account, Books, Holding, Observed, Told
+from balance_connector.books import (
+    RECENT_MAX,
+    Account,
+    Books,
+    Holding,
+    Observed,
+    Told,
+)
 from balance_connector.venue import Response, Stretch
 from balance_connector.venues.zerohash import ZEROHASH, history
 from balance_connector.venues.zerohash.options import ZeroHashOptions
 from balance_shared.errors import FrameInvalid, VenueRefused, VenueUnavailable
+from balance_shared.remembered import Remembered
 
 SINCE, UNTIL = NOW, NOW + timedelta(minutes=5)
 
@@ -80,7 +88,7 @@ def test_line():
 @pytest.mark.parametrize("run_id", [9, "9", "a/b|%"])
 def test_run_has_the_id_that_the_stream_gives_it(run_id):
     """The same fact told by both is one fact, and is not told again."""
-    known, recent = {}, {}
+    known, recent = {}, Remembered(RECENT_MAX)
     stream = live(row(), known=known, recent=recent)
     (event,) = stream.receive(update(run_id=run_id), NOW).events
     _, lines, _ = fetched(protocol(*known.values()), page(run(run_id, 1)))
