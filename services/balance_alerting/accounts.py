@@ -4,9 +4,10 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import NamedTuple
 
 from balance_alerting.conditions import Condition, Figures, Finding
-from balance_alerting.memory import Episode
+from balance_alerting.memory import Episode, Read
 from balance_alerting.rules import BaseRule
 from balance_alerting.selectors import Subject
 from balance_schemas.records import BalanceEvent, BalanceProof, ConnectorStatus
@@ -24,6 +25,18 @@ EVENTS_REMEMBERED = 64
 """Event ids kept for each balance: what is learned late may be told twice."""
 
 
+class Settled(NamedTuple):
+    """Up to where all was decided before a start.
+
+    Attributes:
+        read: how far the topics had been read.
+        at: the time that had been reached, UTC.
+    """
+
+    read: Read
+    at: datetime
+
+
 @dataclass(slots=True, eq=False)
 class Tracker:
     """One rule on one balance or account.
@@ -39,8 +52,10 @@ class Tracker:
         finding: what was found last.
         cause: the last finding that broke the rule; None if that was before the start.
         episode: the alert; None while there is none.
+        began: when its last alert began; None if there was none.
         wake: when it is looked at next without a record; None: not at all.
         unproven: balance keys → since when, for rules on the account's proofs.
+        settled: up to where its topic said what was decided; None if it said nothing.
     """
 
     rule: BaseRule
@@ -53,8 +68,10 @@ class Tracker:
     finding: Finding = Finding(broken=False)  # noqa: RUF009 — a value, never changed
     cause: Finding | None = None
     episode: Episode | None = None
+    began: datetime | None = None
     wake: datetime | None = None
     unproven: dict[str, datetime] = field(default_factory=dict)
+    settled: Settled | None = None
 
     def trusted(self) -> bool:
         """Return whether what it is about can be trusted."""

@@ -4,16 +4,17 @@ An alert is the pair of a rule and a balance or account. It begins when the rule
 been broken for as long as it says, and ends once it has not been for `keep_firing_for`.
 While the figures cannot be trusted it neither begins nor ends: it is held.
 
-A route that has not been told of an end when the alert begins anew is told of the end
-first, if it knows of the beginning and takes it in time; after the new beginning it
-would only confuse.
+A record of an alert says up to where it was decided: how far the topics had been read,
+and at what time. After a start the same records are read again, and may lie before
+that. They are taken note of, and the alert is left as it is until that point is passed:
+what was decided and written is not decided again, with other times or a second count.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from balance_alerting.accounts import Account, Tracker
+from balance_alerting.accounts import Account, Settled, Tracker
 from balance_alerting.conditions import Dropped, Finding
 from balance_alerting.memory import (
     AGAIN,
@@ -23,6 +24,8 @@ from balance_alerting.memory import (
     REPEAT,
     RESOLVED,
     Episode,
+    Owed,
+    Read,
 )
 from balance_alerting.rules import (
     AvailableBelow,
@@ -41,6 +44,9 @@ from balance_schemas.records import Alert
 WRITTEN_EVERY = timedelta(seconds=10)
 """How often the figure of an alert that lasts is written, if it changes."""
 
+SOONEST_AGAIN = timedelta(milliseconds=1)
+"""How long after its last beginning an alert begins anew: ids tell it to that."""
+
 ON_MOVEMENTS = (MovementAbove, Withdrawal)
 """Rules on what happens: they are broken for a moment, again and again."""
 
@@ -54,6 +60,11 @@ class Alerts:
     Args:
         ruleset: the rules.
         timers: the engine's.
+
+    Attributes:
+        begun: whether anything is decided yet.
+        read: how far the topics have been read, with the record that is being taken.
+        taken: the same without it.
     """
 
     def __init__(self, ruleset: Ruleset, timers: Timers[Tracker | Account]) -> None:
@@ -64,17 +75,18 @@ class Alerts:
         self._rules[self.quality.name] = self.quality
         self._restored: dict[str, Episode] = {}
         self._active: dict[str, Tracker] = {}
-        self._untold: dict[str, dict[datetime, Episode]] = {}
+        self._untold: dict[str, Episode] = {}
         self._unwritten: dict[str, Episode] = {}
         self._records: list[Alert] = []
+        self._waiting: list[Tracker] = []
         self.begun = False
+        self.read = self.taken = Read()
 
     # What was before
 
     def restore(self, episode: Episode) -> None:
         """Take an alert as its topic has it; the last one counts."""
-        known = self._ruleset.routes
-        episode.told = {name: n for name, n in episode.told.items() if name in known}
+        episode.take_back(self._ruleset.routes)
         self._restored[episode.alert_id] = episode
 
     def orphans(self) -> list[Subject]:
@@ -89,8 +101,9 @@ class Alerts:
         """End the alerts whose rule is gone; go on telling of those that have ended."""
         for episode in self._restored.values():
             if episode.state != RESOLVED:
-                self._end(episode, self._timers.now, "the rule is gone")
-            elif episode.untold():
+                over = max(self._timers.now, episode.started_at)
+                self._end(episode, over, "the rule is gone")
+            else:
                 self._tell(episode)
         self._restored.clear()
 
@@ -99,9 +112,12 @@ class Alerts:
         alert_id = f"{rule.name}|{subject.key}"
         tracker = Tracker(rule, subject, alert_id)
         before = self._restored.get(alert_id)
-        if before is not None and before.state != RESOLVED:
-            del self._restored[alert_id]
-            self._go_on_from(tracker, before)
+        if before is not None:
+            tracker.began = before.started_at
+            self._wait(tracker, Settled(before.read, before.updated_at))
+            if before.state != RESOLVED:
+                del self._restored[alert_id]
+                self._go_on_from(tracker, before)
         return tracker
 
     def _go_on_from(self, tracker: Tracker, before: Episode) -> None:
@@ -112,8 +128,31 @@ class Alerts:
         routes = self._ruleset.routes_of(tracker.rule)
         before.told = dict.fromkeys(routes, 0) | before.told
         self._active[tracker.alert_id] = tracker
-        if before.untold():
-            self._tell(before)
+        self._tell(before)
+
+    def _wait(self, tracker: Tracker, settled: Settled) -> None:
+        tracker.settled = settled
+        self._waiting.append(tracker)
+        self._timers.set(tracker, settled.at)
+
+    def _waits(self, tracker: Tracker) -> bool:
+        """Return whether what was decided before the start reaches beyond now."""
+        settled = tracker.settled
+        return settled is not None and not (
+            self.taken.reaches(settled.read) and self._timers.now >= settled.at
+        )
+
+    def caught_up(self) -> list[Tracker]:
+        """Return those that have passed what was decided before the start, once.
+
+        Call it between two records.
+        """
+        self.taken = self.read
+        if not (self._waiting and self.begun):
+            return []
+        passed = [one for one in self._waiting if not self._waits(one)]
+        self._waiting = [one for one in self._waiting if self._waits(one)]
+        return passed
 
     # What is found
 
@@ -122,6 +161,8 @@ class Alerts:
         tracker.finding = finding
         if finding.broken:
             tracker.cause = finding
+            if tracker.episode is not None and at >= tracker.episode.started_at:
+                self._farthest(tracker, tracker.episode)
         if finding.broken != tracker.broken or tracker.since is None:
             tracker.broken, tracker.since = finding.broken, at
         elif tracker.episode is None:
@@ -129,7 +170,10 @@ class Alerts:
         self.decide(tracker)
 
     def happened(self, tracker: Tracker, finding: Finding, at: datetime) -> None:
-        """Take what a rule on movements found: every one is told."""
+        """Take what a rule on movements found: every one counts."""
+        settled = tracker.settled
+        if settled is not None and 0 < self.read.events <= settled.read.events:
+            return  # it was counted before the start
         tracker.finding = tracker.cause = finding
         tracker.since = at
         episode = tracker.episode
@@ -148,7 +192,7 @@ class Alerts:
 
     def decide(self, tracker: Tracker) -> None:
         """Begin, hold, repeat or end an alert, as is due by now."""
-        if not self.begun or tracker.since is None:
+        if not self.begun or tracker.since is None or self._waits(tracker):
             return
         episode = tracker.episode
         if episode is None:
@@ -167,6 +211,9 @@ class Alerts:
 
     def _start(self, tracker: Tracker, at: datetime) -> Episode:
         rule = tracker.rule
+        if tracker.began is not None:  # no two of an id have the same notices' ids
+            at = max(at, tracker.began + SOONEST_AGAIN)
+        tracker.began = at
         episode = tracker.episode = Episode(
             alert_id=tracker.alert_id,
             rule=rule.name,
@@ -179,10 +226,10 @@ class Alerts:
             told=dict.fromkeys(self._ruleset.routes_of(rule), 0),
         )
         self._active[tracker.alert_id] = tracker
-        for ended in self._earlier(episode):
-            if ended.superseded:  # none of those that it is new to will ask for it now
-                self._drop(ended, [name for name, n in ended.told.items() if not n])
-            ended.superseded = True
+        last = self._untold.pop(tracker.alert_id, None)
+        if last is not None:
+            episode.follow(last)
+            self._tell(episode)
         self._measure(tracker, episode)
         if not tracker.trusted():
             self._rewrite(tracker, episode)
@@ -233,9 +280,8 @@ class Alerts:
         if episode.notice:
             episode.notice += 1
             episode.noticed_at = self._timers.now
-        self._drop(episode, [])
-        if episode.untold():
-            self._tell(episode)
+        self._untold.pop(episode.alert_id, None)
+        self._tell(episode)
         self._write(episode)
 
     def _measure(self, tracker: Tracker, episode: Episode) -> bool:
@@ -243,12 +289,16 @@ class Alerts:
         value = tracker.finding.value
         news = value != episode.value
         episode.value, episode.limit = value, tracker.finding.limit
-        counts = tracker.broken or isinstance(tracker.rule, ON_MOVEMENTS)
-        if value is not None and counts:
-            farther = min if isinstance(tracker.rule, _DOWN) else max
-            worst = episode.worst
-            episode.worst = value if worst is None else farther(value, worst)
+        if tracker.broken or isinstance(tracker.rule, ON_MOVEMENTS):
+            self._farthest(tracker, episode)
         return news
+
+    def _farthest(self, tracker: Tracker, episode: Episode) -> None:
+        """Note how far it went, from figures of before the start too."""
+        value, worst = tracker.finding.value, episode.worst
+        if value is not None:
+            farther = min if isinstance(tracker.rule, _DOWN) else max
+            episode.worst = value if worst is None else farther(value, worst)
 
     def _notify(self, tracker: Tracker, episode: Episode, kind: str) -> None:
         """Have everybody told."""
@@ -256,8 +306,7 @@ class Alerts:
         episode.kind = kind
         episode.notice += 1
         episode.noticed_at = self._timers.now
-        if episode.untold():
-            self._tell(episode)
+        self._tell(episode)
         self._rewrite(tracker, episode)
 
     # What is written and told
@@ -269,7 +318,7 @@ class Alerts:
 
     def _write(self, episode: Episode) -> None:
         self._unwritten.pop(episode.alert_id, None)
-        episode.updated_at = self._timers.now
+        episode.updated_at, episode.read = self._timers.now, self.read
         self._records.append(episode.record())
 
     def write_figures(self) -> None:
@@ -283,51 +332,48 @@ class Alerts:
         records, self._records = self._records, []
         return records
 
-    def untold(self, route: str) -> Iterator[Episode]:
-        """Yield the alerts of whose last notice a route does not know."""
-        for episodes in self._untold.values():
-            for episode in episodes.values():
-                told = episode.told.get(route, episode.notice)
-                if told < episode.notice and (told or not episode.superseded):
-                    yield episode
+    def owed(self, route: str) -> Iterator[Owed]:
+        """Yield what a route is to be told next, one thing of each alert."""
+        for episode in self._untold.values():
+            owed = episode.owed(route)
+            if owed is not None:
+                yield owed
 
-    def told(
-        self, route: str, alert_id: str, started_at: datetime, notice: int
-    ) -> None:
+    def told(self, route: str, alert_id: str, began: datetime, number: int) -> None:
         """Note that a route took a notice of an alert; it is written to the topic."""
+        for last, one in self._of_time(alert_id, began):
+            if route in one.told:
+                one.told[route] = max(number, one.told[route])
+                self._noted(last)
+
+    def refused(self, route: str, alert_id: str, began: datetime) -> None:
+        """Note that a route does not want what it was told of an alert.
+
+        It is told again, but once the alert has begun anew that goes on without it.
+        """
+        for last, one in self._of_time(alert_id, began):
+            one.offered.discard(route)
+            if one is not last and route in one.told:
+                one.told[route] = one.notice
+                self._noted(last)
+
+    def _of_time(self, alert_id: str, at: datetime) -> list[tuple[Episode, Episode]]:
+        """Return the last alert of an id, and that of a time, if there is one."""
         lasting = self._active.get(alert_id)
-        for episode in (
-            lasting.episode if lasting else None,
-            self._untold.get(alert_id, {}).get(started_at),
-        ):
-            if episode and episode.started_at == started_at and route in episode.told:
-                episode.told[route] = max(notice, episode.told[route])
-                if not episode.superseded:
-                    self._write(episode)
-                for ended in self._earlier(episode):
-                    self._drop(ended, [route])
-                self._drop(episode, [])
-                return
+        last = lasting.episode if lasting else self._untold.get(alert_id)
+        if last is None:
+            return []
+        return [(last, one) for one in (*last.before, last) if one.started_at == at]
+
+    def _noted(self, episode: Episode) -> None:
+        episode.forget()
+        self._write(episode)
+        if not episode.owes():
+            self._untold.pop(episode.alert_id, None)
 
     def _tell(self, episode: Episode) -> None:
-        same = self._untold.setdefault(episode.alert_id, {})
-        same[episode.started_at] = episode
-
-    def _earlier(self, episode: Episode) -> list[Episode]:
-        """Return the ends before an alert that some route does not know of."""
-        same = self._untold.get(episode.alert_id, {})
-        return [one for at, one in same.items() if at < episode.started_at]
-
-    def _drop(self, episode: Episode, routes: Iterable[str]) -> None:
-        """Tell some routes no more of an alert, and nobody if all know of it."""
-        episode.told |= {
-            name: episode.notice for name in routes if name in episode.told
-        }
-        same = self._untold.get(episode.alert_id, {})
-        if not episode.untold():
-            same.pop(episode.started_at, None)
-        if not same:
-            self._untold.pop(episode.alert_id, None)
+        if episode.owes():
+            self._untold[episode.alert_id] = episode
 
     def lasting(self) -> Iterator[Episode]:
         """Yield the alerts that fire, and those that fired and are held."""

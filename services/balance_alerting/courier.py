@@ -6,11 +6,17 @@ given the next few of them as they stand then, so that a route that was away for
 is told how things are, and not how they were. What it took is noted in the alert.
 
 A process that dies between the two tells some again; the id of the notice is the same.
+
+What was collected grows old: a hand-over begins no try after `HAND_OVER_S_MAX`, so that
+a process that stood still, or a route that is slow, tells nothing that is over or that
+another process tells by now. What it has left is collected anew.
+
+A notice that a route refuses is tried again after `REFUSED_S`, and stops no other.
 """
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from itertools import islice
@@ -19,12 +25,13 @@ import structlog
 from tenacity import (
     AsyncRetrying,
     RetryCallState,
-    retry_if_exception_type,
+    retry_if_exception,
     stop_after_attempt,
     wait_random_exponential,
 )
 
 from balance_alerting.alerts import Alerts
+from balance_alerting.memory import Owed
 from balance_alerting.notices import Notice, notice_of
 from balance_alerting.routes import Route
 from balance_shared import telemetry
@@ -40,6 +47,12 @@ ATTEMPTS = 4
 
 BACK_OFF_S_MAX = 5.0
 """Longest wait between two tries, in seconds."""
+
+HAND_OVER_S_MAX = 5.0
+"""How long after it was collected something may be told, in seconds."""
+
+REFUSED_S = 60.0
+"""How long a notice that was refused is not tried again, in seconds."""
 
 REMEMBERED = 10_000
 """Alerts of which a courier knows what it told, though the topic may not yet."""
@@ -64,6 +77,8 @@ class Courier:
         self._clock = clock
         self._task: asyncio.Task[None] | None = None
         self._done: list[Notice] = []
+        self._not_wanted: list[Notice] = []
+        self._refused: dict[tuple[str, datetime, int], float] = {}
         self._told: OrderedDict[str, tuple[datetime, int]] = OrderedDict()
         self._resend_at = 0.0
 
@@ -83,27 +98,44 @@ class Courier:
         done, self._done = self._done, []
         return done
 
+    def take_refused(self) -> list[Notice]:
+        """Return what the route refused since the last call."""
+        refused, self._not_wanted = self._not_wanted, []
+        return refused
+
     def hand_over(self, alerts: Collection[Alerts]) -> None:
         """Tell the route what is to be told, unless it is still busy."""
         if self._task is not None:
             return
-        found = [
-            notice_of(episode, one.rule(episode.rule), episode.kind_for(self.name))
-            for one in alerts
-            for episode in islice(one.untold(self.name), AT_ONCE)
-        ]
-        new = [one for one in found[:AT_ONCE] if not self._was_told(one)]
+        now = self._clock.monotonic()
+        self._refused = {one: at for one, at in self._refused.items() if at > now}
+        found = islice(self._owed(alerts), AT_ONCE)
+        new = [notice for notice in found if not self._was_told(notice)]
         notices = new + self._resends(alerts)
         if notices:
-            self._task = asyncio.create_task(self._tell(notices))
+            telling = self._tell(notices, now + HAND_OVER_S_MAX)
+            self._task = asyncio.create_task(telling)
 
-    async def stop(self) -> None:
-        """Give up what is under way; it stands on the topic as not told."""
+    def _owed(self, alerts: Collection[Alerts]) -> Iterator[Notice]:
+        for one in alerts:
+            for owed in one.owed(self.name):
+                episode, number, _ = owed
+                place = episode.alert_id, episode.started_at, number
+                if place not in self._refused:
+                    episode.offered.add(self.name)
+                    yield notice_of(owed, one.rule(episode.rule))
+
+    async def recall(self) -> None:
+        """Give up what is under way; the route may have taken it, or not."""
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
+
+    async def stop(self) -> None:
+        """Tell nothing any more; what was under way stands on the topic as not told."""
+        await self.recall()
         self._parts.ready(self._part)
 
     @property
@@ -126,9 +158,8 @@ class Courier:
         self._resend_at = now + every
         return [
             notice_of(
-                episode,
+                Owed(episode, episode.notice, episode.kind),
                 one.rule(episode.rule),
-                episode.kind_for(self.name),
                 resent=True,
             )
             for one in alerts
@@ -136,30 +167,35 @@ class Courier:
             if episode.told.get(self.name) == episode.notice
         ]
 
-    async def _tell(self, notices: Sequence[Notice]) -> None:
+    async def _tell(self, notices: Sequence[Notice], until: float) -> None:
         size = self._route.together
         for start in range(0, len(notices), size):
             part = notices[start : start + size]
-            refused = await self._try(part)
+            refused = await self._try(part, until)
             if refused and len(part) > 1:  # one that is not liked must not stop all
                 for one in part:
-                    await self._try([one])
+                    if await self._try([one], until):
+                        self._put_off(one)
+            elif refused:
+                self._put_off(*part)
 
-    async def _try(self, notices: Sequence[Notice]) -> bool:
+    async def _try(self, notices: Sequence[Notice], until: float) -> bool:
         """Tell some alerts; returns whether the route refused them."""
         retrying = AsyncRetrying(
             wait=wait_random_exponential(multiplier=0.2, max=BACK_OFF_S_MAX),
-            retry=retry_if_exception_type(NotDelivered),
+            retry=retry_if_exception(_may_pass),
             stop=stop_after_attempt(ATTEMPTS),
             before_sleep=self._note,
             sleep=self._clock.sleep,
             reraise=True,
         )
         try:
-            await retrying(self._route.send, notices)
+            await retrying(self._send, notices, until)
         except NotDelivered as error:
             self._failed(error, len(notices))
             return error.refused
+        except _TooLateError:
+            return False
         self._parts.ready(self._part)
         for one in notices:
             outcome = "resent" if one.resent else "delivered"
@@ -167,6 +203,21 @@ class Courier:
             if not one.resent:
                 self._remember(one)
         return False
+
+    async def _send(self, notices: Sequence[Notice], until: float) -> None:
+        if self._clock.monotonic() >= until:
+            raise _TooLateError
+        await self._route.send(notices)
+
+    def _put_off(self, *notices: Notice) -> None:
+        """Note that the route refused something, and do not try it again at once."""
+        again_at = self._clock.monotonic() + REFUSED_S
+        for one in notices:
+            alert = one.alert
+            if not one.resent:
+                place = alert.alert_id, alert.started_at, one.number
+                self._refused[place] = again_at
+                self._not_wanted.append(one)
 
     def _remember(self, notice: Notice) -> None:
         alert = notice.alert
@@ -186,6 +237,14 @@ class Courier:
         telemetry.NOTIFICATIONS.labels(self.name, outcome).inc(count)
         self._parts.not_ready(self._part, str(error))
         log.warning("not_delivered", route=self.name, error=str(error))
+
+
+class _TooLateError(Exception):
+    """A hand-over is too old to go on."""
+
+
+def _may_pass(error: BaseException) -> bool:
+    return isinstance(error, NotDelivered) and not error.refused
 
 
 class Couriers:
@@ -212,24 +271,32 @@ class Couriers:
                 new = Courier(name, route, self._parts, self._clock)
                 self._couriers[name] = new
 
-    def work(self, alerts: Collection[Alerts]) -> None:
-        """Note what routes took, and give them what they do not know.
+    def hand_over(self, alerts: Collection[Alerts]) -> None:
+        """Give routes what they do not know.
 
-        Alerts that are not yet written must not be told: publish first.
+        Alerts that are not yet written must not be told, and what was told must be
+        noted and written before more is: `note`, then publish, then this.
         """
-        self.note(alerts)
         for courier in self._couriers.values():
             courier.hand_over(alerts)
 
     def note(self, alerts: Collection[Alerts]) -> None:
-        """Note what routes took."""
+        """Note what routes took, and what they refused."""
         for courier in self._couriers.values():
-            for notice in courier.take_done():
+            name, done = courier.name, courier.take_done()
+            for notice in done:
                 alert = notice.alert
                 for one in alerts:
-                    one.told(
-                        courier.name, alert.alert_id, alert.started_at, notice.number
-                    )
+                    one.told(name, alert.alert_id, alert.started_at, notice.number)
+            for notice in courier.take_refused():
+                alert = notice.alert
+                for one in alerts:
+                    one.refused(name, alert.alert_id, alert.started_at)
+
+    async def recall(self) -> None:
+        """Give up what is under way, as others may tell it from now on."""
+        for courier in self._couriers.values():
+            await courier.recall()
 
     async def settle(self, seconds: float) -> None:
         """Wait for what is under way, not longer than that."""

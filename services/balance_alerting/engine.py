@@ -99,6 +99,7 @@ class Engine:
         for subject in self.alerts.orphans():
             (self._balance if subject.wallet else self._account)(subject)
         self.alerts.begun = True
+        self.alerts.taken = self.alerts.read
         self.alerts.close_restored()
         for account in self._accounts.values():
             account.look(self._timers.now)
@@ -111,9 +112,15 @@ class Engine:
 
     # Facts
 
-    def take_event(self, event: BalanceEvent) -> None:
-        """Take a record of the events topic."""
+    def take_event(self, event: BalanceEvent, beyond: int = 0) -> None:
+        """Take a record of the events topic.
+
+        Args:
+            event: the record.
+            beyond: offset of the next one; 0: not known.
+        """
         self._advance(event.received_at)
+        self.alerts.read = self.alerts.read._replace(events=beyond)
         balance = self._balances.get(event.key) or self._balance(_subject_of(event))
         balance.account.feed = event.feed
         if balance.counted and event.kind in {"update", "backfill"}:
@@ -174,8 +181,15 @@ class Engine:
                 self.alerts.decide(tracker)
             self._judge_quality(balance.account)
 
-    def take_reconciliation(self, told: Reconciliation) -> None:
-        """Take a record of the reconciliations topic."""
+    def take_reconciliation(self, told: Reconciliation, beyond: int = 0) -> None:
+        """Take a record of the reconciliations topic.
+
+        Args:
+            told: the record.
+            beyond: offset of the next one; 0: not known.
+        """
+        self._catch_up()
+        self.alerts.read = self.alerts.read._replace(reconciliations=beyond)
         account = self._account(Subject(told.venue, told.account))
         if told.verdict == "inconclusive":
             return
@@ -195,12 +209,19 @@ class Engine:
         if not self.alerts.begun:
             self._timers.now = max(self._timers.now, now)
             return
+        self._catch_up()
         for whom in self._timers.advance(now):
             if isinstance(whom, Account):
                 self._look(whom)
             else:
                 self._judge_again(whom)
                 self.alerts.decide(whom)
+
+    def _catch_up(self) -> None:
+        """Decide on what has passed all that was decided before the start."""
+        for tracker in self.alerts.caught_up():
+            self._judge_again(tracker)
+            self.alerts.decide(tracker)
 
     def _judge_again(self, tracker: Tracker) -> None:
         """Look at a drop each time that its peak has left the window by now."""
@@ -335,13 +356,15 @@ class Engine:
             return
         total = len(account.watched)
         number = total if account.stale else len(account.untrusted)
-        note = ""
+        note, since = "", account.stale_since
         if number:
             first = next(iter(account.untrusted), "")
+            if not account.stale:
+                since = self._balances[first].unproven_since
             why = account.stale or f"{first}: {self._balances[first].unproven}"
             note = f"{number} of {total} watched balances cannot be trusted: {why}"
         finding = Finding(bool(number), note=note)
-        self.alerts.find(tracker, finding, account.stale_since or self._timers.now)
+        self.alerts.find(tracker, finding, since or self._timers.now)
         self.alerts.decide(tracker)
 
 

@@ -3,12 +3,26 @@
 Theory of operation. Whatever people have to be told of raises `notice`; the record
 keeps the last notice that each route was told. Whoever reads the record therefore
 knows what is still to be sent, whichever process comes to its end when.
+
+The topic keeps the last record of an alert and no other. So that one record says all
+that is owed: an alert that began anew carries, in `before`, what ended before it and
+whose end some route has still to be told. A beginning and the end before it reach the
+topic together or not at all.
+
+A route is told in order, one thing at a time: the end that it knows the beginning of,
+then the next beginning, then what has come since. `offered` is who may know more than
+the record says. What was not offered to a route and is over when the alert begins anew
+is left out: it would be history. Since one thing is noted before the next is offered, a
+record that is read back tells who that may be: every route that it owes no end.
 """
 
+from collections.abc import Container
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
+
+import msgspec
 
 from balance_alerting.route_settings import SUBJECT
 from balance_alerting.selectors import Subject
@@ -21,6 +35,42 @@ NEW, AGAIN, REPEAT = "new", "again", "repeat"
 """Kinds of notice while an alert lasts: its beginning, another movement, a reminder."""
 
 _TOLD = "told."
+
+
+class Read(NamedTuple):
+    """How far the topics of a partition were read: the next offset of each.
+
+    Attributes:
+        events: of the events topic.
+        reconciliations: of the reconciliations topic.
+    """
+
+    events: int = 0
+    reconciliations: int = 0
+
+    def reaches(self, other: "Read") -> bool:
+        """Return whether all of another was read."""
+        return (
+            self.events >= other.events
+            and self.reconciliations >= other.reconciliations
+        )
+
+
+NOTHING_READ = Read()
+
+
+class Owed(NamedTuple):
+    """What a route is to be told next of an alert.
+
+    Attributes:
+        episode: the alert, or an earlier one of its id.
+        number: of the notice.
+        kind: new, again, repeat or resolved.
+    """
+
+    episode: "Episode"
+    number: int
+    kind: str
 
 
 @dataclass(slots=True)
@@ -48,7 +98,10 @@ class Episode:
         notice: number of the last notice; 0: nobody has to be told yet.
         noticed_at: when that was.
         told: route → last notice that it took.
-        superseded: whether the alert has begun anew since: it is on no topic any more.
+        read: how far the topics were read when it was last written.
+        before: earlier ones of the same id that have ended, and whose end a route has
+            to be told; the oldest first.
+        offered: routes that may know of it, whatever `told` says; it is on no topic.
     """
 
     alert_id: str
@@ -71,17 +124,59 @@ class Episode:
     notice: int = 0
     noticed_at: datetime | None = None
     told: dict[str, int] = field(default_factory=dict)
-    superseded: bool = False
+    read: Read = NOTHING_READ
+    before: list["Episode"] = field(default_factory=list)
+    offered: set[str] = field(default_factory=set)
 
     def untold(self) -> list[str]:
         """Return the routes that have not taken the last notice."""
         return [route for route, notice in self.told.items() if notice < self.notice]
 
-    def kind_for(self, route: str) -> str:
-        """Return what the last notice is to a route: new where it knows of none."""
-        if self.state == RESOLVED:
-            return RESOLVED
-        return self.kind if self.told.get(route) else NEW
+    def owes(self) -> bool:
+        """Return whether a route has something to be told, of it or of before it."""
+        return bool(self.before or self.untold())
+
+    def owed(self, route: str) -> Owed | None:
+        """Return what a route is to be told next; None if it knows all.
+
+        A beginning has the number 1, whenever it is told and whatever has come since:
+        whoever was told of it before is told of it with the same id.
+        """
+        for one in (*self.before, self):
+            told = one.told.get(route, one.notice)
+            if told >= one.notice:
+                continue
+            if one.state == RESOLVED:
+                return Owed(one, one.notice, RESOLVED)
+            return Owed(one, one.notice, one.kind) if told else Owed(one, 1, NEW)
+        return None
+
+    def follow(self, last: "Episode") -> None:
+        """Take over what is owed of the one before, which has ended."""
+        for route in last.untold():
+            if route not in last.offered:
+                last.told[route] = last.notice
+        self.before = [*last.before, last]
+        last.before = []
+        self.forget()
+
+    def forget(self) -> None:
+        """Let go of the ends that all were told."""
+        self.before = [one for one in self.before if one.untold()]
+
+    def take_back(self, routes: Container[str]) -> None:
+        """Be what was read from the topic, which does not say who was offered it.
+
+        Args:
+            routes: that there are; nobody else is told anything.
+        """
+        for one in (*self.before, self):
+            one.told = {name: n for name, n in one.told.items() if name in routes}
+        self.forget()
+        waiting = {route for one in self.before for route in one.untold()}
+        self.offered = self.told.keys() - waiting
+        for one in self.before:
+            one.offered = set(one.told)
 
     def record(self) -> Alert:
         """Return it as it stands on the topic."""
@@ -109,7 +204,12 @@ class Episode:
             "worst": None if self.worst is None else plain(self.worst),
             "last_at": _text(self.last_at),
             "noticed_at": _text(self.noticed_at),
+            "read.events": str(self.read.events),
+            "read.reconciliations": str(self.read.reconciliations),
         }
+        if self.before:
+            records = [one.record() for one in self.before]
+            noted["before"] = msgspec.json.encode(records).decode()
         told = {f"{_TOLD}{route}": str(number) for route, number in self.told.items()}
         return {name: text for name, text in noted.items() if text is not None} | told
 
@@ -146,9 +246,19 @@ def episode_of(alert: Alert) -> Episode | None:
                 for name, text in noted.items()
                 if name.startswith(_TOLD)
             },
+            read=Read(
+                int(noted.get("read.events", 0)),
+                int(noted.get("read.reconciliations", 0)),
+            ),
+            before=_before(noted.get("before", "[]")),
         )
-    except (KeyError, ValueError, ArithmeticError):
+    except (KeyError, ValueError, ArithmeticError, msgspec.MsgspecError):
         return None
+
+
+def _before(text: str) -> list[Episode]:
+    found = map(episode_of, msgspec.json.decode(text, type=list[Alert]))
+    return [one for one in found if one is not None]
 
 
 def named(subject: Subject) -> dict[str, str]:

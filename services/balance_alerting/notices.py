@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from balance_alerting.memory import RESOLVED, Episode, facts
+from balance_alerting.memory import RESOLVED, Owed, facts
 from balance_alerting.rules import BaseRule
 from balance_alerting.texts import annotations
 from balance_schemas.records import Alert
@@ -45,16 +45,14 @@ class Notice:
         return f"{self.alert.alert_id}#{began}#{self.number}"
 
 
-def notice_of(
-    episode: Episode, rule: BaseRule | None, kind: str, *, resent: bool = False
-) -> Notice:
+def notice_of(owed: Owed, rule: BaseRule | None, *, resent: bool = False) -> Notice:
     """Return a notice of an alert as it stands."""
     return Notice(
-        alert=episode.record(),
-        number=episode.notice,
-        kind=kind,
-        texts=annotations(rule, episode, kind),
-        facts=facts(episode, kind),
+        alert=owed.episode.record(),
+        number=owed.number,
+        kind=owed.kind,
+        texts=annotations(rule, owed.episode, owed.kind),
+        facts=facts(owed.episode, owed.kind),
         resent=resent,
     )
 

@@ -1,7 +1,8 @@
 """What was before: an engine for each partition, made from the topics alone.
 
 Theory of operation. The group's committed position in events says up to where all was
-decided, published and committed. Alerts as of then are on their own topic. To know for
+decided, published and committed. Alerts are on their own topic; they may have been
+decided beyond that position, and say how far. To know for
 how long a rule has been broken, and what a balance was within a window, the events of
 the longest such time before that position are read again, and only taken note of.
 Balances without an event in that time are taken from latest, if they are as old. Then
@@ -16,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from balance_alerting.engine import Engine
-from balance_alerting.memory import episode_of
+from balance_alerting.memory import Episode, Read, episode_of
 from balance_alerting.rules import Drop, Ruleset
 from balance_schemas.records import (
     Alert,
@@ -40,7 +41,6 @@ from balance_shared.errors import RecordInvalid
 from balance_shared.kafka import Consumer, Incoming, Reader
 from balance_shared.kafka.consumer import Positions, decoded
 from balance_shared.registry import Registry
-from balance_shared.settings import ServiceSettings
 
 SERVICE = "alerting"
 """Name of this service in metrics."""
@@ -50,6 +50,9 @@ FOLLOWED = (EVENTS, RECONCILIATIONS, STATUS, PROOFS)
 
 COMMITTED = (EVENTS, RECONCILIATIONS)
 """Those of which every record counts once: the group's positions are in them."""
+
+READ = (*FOLLOWED, ALERTS, LATEST)
+"""Topics that are read at a start."""
 
 IN_FLIGHT = timedelta(milliseconds=500)
 """How old a time has to be to count as passed: records on their way are let in."""
@@ -87,15 +90,16 @@ def time_of(incoming: Incoming) -> datetime:
 
 def take(engine: Engine, record: Record | None, incoming: Incoming) -> None:
     """Give an engine a record of a topic that is followed."""
+    beyond = incoming.offset + 1
     match record:
         case BalanceEvent():
-            engine.take_event(record)
+            engine.take_event(record, beyond)
         case ConnectorStatus():
             engine.take_status(record.key, record, time_of(incoming))
         case BalanceProof():
             engine.take_proof(record)
         case Reconciliation():
-            engine.take_reconciliation(record)
+            engine.take_reconciliation(record, beyond)
         case None if incoming.topic.endswith(f".{STATUS.name}.v1"):
             engine.take_status(incoming.key or "", None, time_of(incoming))
 
@@ -119,7 +123,7 @@ class Restorer:
     """Makes engines for partitions.
 
     Args:
-        settings: where Kafka is.
+        prefix: of the topics.
         ruleset: the rules.
         registry: where schemas come from.
         consumer: of the group; it knows the positions.
@@ -128,14 +132,13 @@ class Restorer:
 
     def __init__(
         self,
-        settings: ServiceSettings,
+        prefix: str,
         ruleset: Ruleset,
         registry: Registry,
         consumer: Consumer,
         now: datetime,
     ) -> None:
-        self._settings = settings
-        self._prefix = settings.topic_prefix
+        self._prefix = prefix
         self._lookback = lookback(ruleset)
         self._ruleset = ruleset
         self._registry = registry
@@ -143,23 +146,28 @@ class Restorer:
         self._now = now
         self._engines: dict[int, Engine] = {}
 
-    async def run(self, partitions: Collection[int]) -> Restored:
+    async def run(self, reader: Reader, partitions: Collection[int]) -> Restored:
         """Return the engines of partitions, which have begun.
+
+        Args:
+            reader: of the topics `READ`.
+            partitions: their numbers.
 
         Raises:
             BusInterrupted: Kafka failed in a way that passes.
         """
         self._engines = {number: Engine(self._ruleset) for number in partitions}
-        topics = (*FOLLOWED, ALERTS, LATEST)
-        async with Reader(self._settings, topics) as reader:
-            await self._alerts(reader)
-            positions = await self._positions(reader)
-            begun = await self._times(reader, positions)
-            await self._history(reader, positions, begun)
-            await self._seeds(reader, begun)
-            for topic in (STATUS, PROOFS):
-                positions |= await self._whole(reader, topic)
+        positions = await self._positions(reader)
+        await self._alerts(reader)
+        begun = await self._times(reader, positions)
+        await self._history(reader, positions, begun)
+        await self._seeds(reader, positions, begun)
         for number, engine in self._engines.items():
+            engine.tick(begun[number])
+        for topic in (STATUS, PROOFS):
+            positions |= await self._whole(reader, topic)
+        for number, engine in self._engines.items():
+            engine.alerts.read = self._read(positions, number)
             engine.begin(begun[number])
         return Restored(self._engines, positions)
 
@@ -167,7 +175,13 @@ class Restorer:
         name = topic.full_name(self._prefix)
         return [(name, number) for number in sorted(self._engines)]
 
+    def _read(self, positions: Positions, partition: int) -> Read:
+        names = (topic.full_name(self._prefix) for topic in COMMITTED)
+        return Read(*(positions[name, partition] for name in names))
+
     async def _alerts(self, reader: Reader) -> None:
+        counted = [place for topic in COMMITTED for place in self._places(topic)]
+        there = await reader.ends(counted)
         places = self._places(ALERTS)
         starts, ends = await reader.beginnings(places), await reader.ends(places)
         async for batch in reader.read(starts, ends):
@@ -175,7 +189,16 @@ class Restorer:
                 alert = await read(self._registry, ALERTS, incoming)
                 episode = episode_of(alert) if isinstance(alert, Alert) else None
                 if episode is not None:
+                    self._not_beyond(episode, self._read(there, incoming.partition))
                     self._engines[incoming.partition].restore(episode)
+
+    def _not_beyond(self, episode: Episode, there: Read) -> None:
+        """See that an alert waits for no time and no record that may never come.
+
+        The clock may have been set back, and the topics may have been made anew.
+        """
+        episode.updated_at = min(episode.updated_at, self._now)
+        episode.read = Read(*map(min, episode.read, there))
 
     async def _positions(self, reader: Reader) -> dict[Place, int]:
         """Return where every record counts from: the end where nothing was decided."""
@@ -194,20 +217,16 @@ class Restorer:
         return positions
 
     async def _times(self, reader: Reader, positions: Positions) -> dict[int, datetime]:
-        """Return partition → when the last event before its position was written."""
+        """Return partition → when the last event before its position was written.
+
+        Where there is none it is the time of the first after it, else the time now.
+        """
         places = self._places(EVENTS)
         begun, ends = await reader.beginnings(places), await reader.ends(places)
-        before = {
-            place: positions[place] - 1
-            for place in places
-            if positions[place] > begun[place]
-        }
-        times = {
-            place[1]: self._now
-            for place in places
-            if positions[place] == ends[place] and place not in before
-        }
-        async for batch in reader.read(before, positions):
+        starts = {place: max(begun[place], positions[place] - 1) for place in places}
+        first = {place: min(starts[place] + 1, ends[place]) for place in places}
+        times = {}
+        async for batch in reader.read(starts, first):
             for incoming in batch:
                 times[incoming.partition] = time_of(incoming)
         return {place[1]: times.get(place[1], self._now) for place in places}
@@ -223,7 +242,9 @@ class Restorer:
                 record = await read(self._registry, EVENTS, incoming)
                 take(self._engines[incoming.partition], record, incoming)
 
-    async def _seeds(self, reader: Reader, begun: dict[int, datetime]) -> None:
+    async def _seeds(
+        self, reader: Reader, positions: Positions, begun: dict[int, datetime]
+    ) -> None:
         """Take balances of which no event was read, as they were at the position."""
         places = self._places(LATEST)
         starts, ends = await reader.beginnings(places), await reader.ends(places)
@@ -236,10 +257,32 @@ class Restorer:
                     known[incoming.key or ""] = record
                 else:
                     known.pop(incoming.key or "", None)
+        await self._leave_out_what_comes(reader, positions, seeds)
         for number, known in seeds.items():
             for event in known.values():
                 if event.received_at <= begun[number]:
                     self._engines[number].take_latest(event)
+
+    async def _leave_out_what_comes(
+        self,
+        reader: Reader,
+        positions: Positions,
+        seeds: dict[int, dict[str, BalanceEvent]],
+    ) -> None:
+        """Drop balances that are as events from the position on will tell them.
+
+        Times do not say it: accounts of one partition have clocks of their own.
+        """
+        places = self._places(EVENTS)
+        starts = {place: positions[place] for place in places}
+        async for batch in reader.read(starts, await reader.ends(places)):
+            for incoming in batch:
+                known = seeds[incoming.partition]
+                if incoming.key not in known:
+                    continue
+                record = await read(self._registry, EVENTS, incoming)
+                if isinstance(record, BalanceEvent) and record.kind != "backfill":
+                    del known[record.key]
 
     async def _whole(self, reader: Reader, topic: Topic) -> Positions:
         """Take all of a compacted topic; returns where it ended."""

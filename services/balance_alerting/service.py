@@ -1,10 +1,23 @@
 """The service: reads the bus, keeps the alerts, has people told, for ever.
 
-Theory of operation. Each batch is decided on, the alerts that it leads to are published
-and acknowledged, then the position is committed, then people are told. A crash between
-any two of these repeats the rest and loses nothing: an alert that was published is
-found firing and not told, one that was not is decided on again. An instance that lost
-its partitions meanwhile fails at the commit, before it tells anybody.
+Theory of operation. Three things outlast a process: the alerts topic, the committed
+position, and what routes have taken. A turn of the service changes them in this order:
+what was decided and what routes took goes to the topic and is acknowledged; then the
+position is committed; then routes are told. A kill may come between any two of these,
+or between two records of the first. What the next process finds:
+
+- Records not written: the position is not beyond what they were decided on, so that is
+  read and decided on again, with the same times and ids.
+- Records written, position not committed: each says up to where it was decided; what is
+  read again before that changes nothing (`alerts`).
+- Written and committed, not told: the record says who was not told (`memory`).
+- Told, not noted: it is told again with the same id. What a route may know of though
+  its record does not say so is taken as known: its end is told before anything newer.
+
+A beginning and the end before it are one record, the last of its key, so compaction
+takes nothing that is owed. Before anything is written the group is asked whether the
+partitions are still ours, and while they are given out anew nothing is told: an
+instance that lost them while it stood still writes and tells nothing of them.
 
 A fault of Kafka, a rebalance and new rules all lead to `restore`. Time passes for a
 partition only while nothing on it is unread: an alert must not fire because a record
@@ -29,6 +42,7 @@ from balance_alerting.restore import (
     COMMITTED,
     FOLLOWED,
     IN_FLIGHT,
+    READ,
     SERVICE,
     Place,
     Restorer,
@@ -43,11 +57,13 @@ from balance_schemas.records import Alert
 from balance_schemas.topics import ALERTS, EVENTS, LATEST
 from balance_shared import telemetry
 from balance_shared.clock import Clock, SystemClock
+from balance_shared.errors import BusInterrupted
 from balance_shared.kafka import (
     Consumer,
     Incoming,
     Outgoing,
     Producer,
+    Reader,
     Watch,
     apply_topics,
     outgoing,
@@ -139,6 +155,10 @@ async def _session(
         await alerting.run(consumer)
 
 
+class _GivenAnewError(Exception):
+    """The partitions, or the rules, are others than those that were restored."""
+
+
 class Alerting:
     """Alerts on what one consumer reads.
 
@@ -148,6 +168,7 @@ class Alerting:
         producer: of alerts.
         rules: in use.
         parts: told whether Kafka answers and the alerts are restored.
+        reader_of: what reads topics beside the group; for tests.
     """
 
     def __init__(
@@ -157,8 +178,10 @@ class Alerting:
         producer: Producer,
         rules: Rules,
         parts: Parts,
+        reader_of: type[Reader] = Reader,
     ) -> None:
         prefix = settings.topic_prefix
+        self._reader_of = reader_of
         self._settings = settings
         self._topics = {topic.full_name(prefix): topic for topic in FOLLOWED}
         self._committed = {topic.full_name(prefix) for topic in COMMITTED}
@@ -169,6 +192,7 @@ class Alerting:
         self._rules = rules
         self._parts = parts
         self._partitions: set[int] = set()
+        self._kept: dict[Place, int] = {}
         self._restored_for: tuple[int, int] | None = None
         self._assignments = 0
         self._engines: dict[int, Engine] = {}
@@ -178,6 +202,7 @@ class Alerting:
         """Note which partitions are ours; called by the consumer."""
         self._partitions = {partition for _, partition in places}
         self._assignments += 1
+        await self._rules.couriers.recall()
         return {}
 
     async def run(self, consumer: Consumer) -> None:
@@ -185,37 +210,55 @@ class Alerting:
         try:
             await self._follow(consumer)
         except asyncio.CancelledError:
-            await self._drain()
+            await self._drain(consumer)
             raise
 
-    async def _drain(self) -> None:
+    async def _drain(self, consumer: Consumer) -> None:
         """Write down who was told of what before the process ends."""
         await self._rules.couriers.settle(DRAIN_S_MAX)
+        if not self._in_use():
+            return
         self._rules.couriers.note(self._alerts())
-        with suppress(TimeoutError):
+        with suppress(TimeoutError, BusInterrupted, _GivenAnewError):
             async with asyncio.timeout(DRAIN_S_MAX):
-                await self._publish()
+                await self._publish(consumer)
 
     async def _follow(self, consumer: Consumer) -> None:
         watch = Watch(SERVICE, consumer, self._parts)
         async for batch in consumer.batches(wait_s=WAIT_S):
-            await self._rules.look()
-            wanted = (self._assignments, self._rules.version)
-            if self._restored_for != wanted:
-                await self._restore(consumer)
-                self._restored_for = wanted
-                continue  # the batch was read from before
-            await self._take(batch)
-            await self._pass_time(consumer)
-            await self._publish()
-            await consumer.commit(self._reached(batch))
-            self._rules.couriers.work(self._alerts())
-            await self._publish()  # who was told of what
-            self._show()
+            await self.turn(consumer, batch)
             await watch.look()
 
+    async def turn(self, consumer: Consumer, batch: Batch) -> None:
+        """Take a batch, write what follows, commit, and have people told.
+
+        Raises:
+            BusInterrupted: Kafka failed in a way that passes, or the partitions went to
+                somebody else.
+        """
+        await self._rules.look()
+        with suppress(_GivenAnewError):  # the next turn restores
+            if not self._in_use():
+                await self._restore(consumer)
+                batch = {}  # it was read from before
+            await self._take(batch)
+            await self._pass_time(consumer)
+            self._rules.couriers.note(self._alerts())
+            await self._publish(consumer)
+            await self._commit(consumer, self._reached(batch))
+            self._rules.couriers.hand_over(self._alerts())
+            self._show()
+
+    def _in_use(self) -> bool:
+        """Return whether the engines are of the partitions and rules that we have."""
+        return self._restored_for == (self._assignments, self._rules.version)
+
     async def stop(self) -> None:
-        """Let go of what was connected beside the consumer."""
+        """Let go of what was connected beside the consumer, and tell nothing more."""
+        await self._rules.couriers.recall()
+        await self._let_go()
+
+    async def _let_go(self) -> None:
         late, self._late = self._late, None
         if late is not None:
             await late.stop()
@@ -226,25 +269,29 @@ class Alerting:
 
     async def _restore(self, consumer: Consumer) -> None:
         self._parts.not_ready("alerts", "reading the topics")
-        started = time.perf_counter()
+        await self._rules.couriers.recall()
+        started, wanted = time.perf_counter(), (self._assignments, self._rules.version)
         now = self._rules.clock.now()
         ruleset = self._rules.ruleset
-        restorer = Restorer(self._settings, ruleset, self._registry, consumer, now)
-        restored = await restorer.run(self._partitions)
+        prefix = self._settings.topic_prefix
+        restorer = Restorer(prefix, ruleset, self._registry, consumer, now)
+        async with self._reader_of(self._settings, READ) as reader:
+            restored = await restorer.run(reader, self._partitions)
         self._engines = restored.engines
-        await self.stop()
+        await self._let_go()
         on_transfers = any(isinstance(one, TransitOlderThan) for one in ruleset.rules)
         if on_transfers and 0 in self._partitions:
             self._late = LateWatch(self._settings, self._registry, ruleset)
             await self._late.start(now)
         await consumer.seek(restored.positions)
-        await self._publish()
-        first = {
+        self._kept = {
             place: offset
             for place, offset in restored.positions.items()
             if place[0] in self._committed
         }
-        await consumer.commit(first)
+        self._restored_for = wanted
+        await self._commit(consumer, self._kept)
+        await self._publish(consumer)
         self._parts.ready("alerts")
         seconds = round(time.perf_counter() - started, 3)
         log.info("alerts_restored", partitions=len(self._engines), seconds=seconds)
@@ -268,7 +315,7 @@ class Alerting:
         if self._late is not None:
             await self._late.look(now)
 
-    async def _publish(self) -> None:
+    async def _publish(self, consumer: Consumer) -> None:
         now_ms = int(self._rules.clock.now().timestamp() * 1000)
         records = [
             _outgoing(alert, now_ms)
@@ -276,7 +323,14 @@ class Alerting:
             for alert in alerts.take_records()
         ]
         if records:
+            await self._commit(consumer, self._kept)  # refused if they are not ours
             await self._producer.publish(records)
+
+    async def _commit(self, consumer: Consumer, positions: Positions) -> None:
+        await consumer.commit(positions)
+        if not self._in_use():
+            raise _GivenAnewError
+        self._kept |= positions
 
     def _reached(self, batch: Batch) -> Positions:
         return {

@@ -55,13 +55,19 @@ def low(play, make, *assets):
     return stage
 
 
+def turn(couriers, stage):
+    """Note what was taken, then tell what is to be told."""
+    couriers.note([stage.engine.alerts])
+    couriers.hand_over([stage.engine.alerts])
+
+
 async def test_what_was_taken_is_noted_and_not_told_again(couriers, make, play):
     """The note is on the alert, for the topic."""
     found, clock, _ = couriers
     stage, way = low(play, make, "BTC", "ETH"), Way()
     await found.use({"hook": way})
     for _ in range(3):
-        found.work([stage.engine.alerts])
+        turn(found, stage)
         await clock.advance(1)
     assert [("BTC", "new", False), ("ETH", "new", False)] == way.took
     stage.tell()
@@ -76,13 +82,13 @@ async def test_a_route_that_is_away_is_told_how_things_are_once_it_is_back(
     stage, way = low(play, make, "BTC", "ETH"), Way(failures=100)
     await found.use({"hook": way})
     for _ in range(5):
-        found.work([stage.engine.alerts])
+        turn(found, stage)
         await clock.advance(30)
     assert {"route hook": "away"} == parts.missing()
     stage.tell(make.event(1, 50, asset="ETH"))
     way.failures = 0
     for _ in range(5):
-        found.work([stage.engine.alerts])
+        turn(found, stage)
         await clock.advance(30)
     kinds = dict(one[:2] for one in way.took[-2:])
     assert ({"BTC": "new", "ETH": "resolved"}, {}) == (kinds, parts.missing())
@@ -95,10 +101,12 @@ async def test_one_alert_that_is_refused_stops_no_other(couriers, make, play):
     way.refused = "ETH"
     await found.use({"hook": way})
     for _ in range(20):
-        found.work([stage.engine.alerts])
+        turn(found, stage)
         await clock.advance(10)
     assert {"BTC", "SOL"} == {one[0] for one in way.took}
-    assert ["ETH"] == [e.subject.asset for e in stage.engine.alerts.untold("hook")]
+    assert ["ETH"] == [
+        one.episode.subject.asset for one in stage.engine.alerts.owed("hook")
+    ]
 
 
 async def test_what_lasts_is_sent_again_to_those_who_forget(couriers, make, play):
@@ -107,7 +115,7 @@ async def test_what_lasts_is_sent_again_to_those_who_forget(couriers, make, play
     stage, way = low(play, make, "BTC"), Way(resend_s=60)
     await found.use({"hook": way})
     for _ in range(130):
-        found.work([stage.engine.alerts])
+        turn(found, stage)
         await clock.advance(1)
     assert [False, True, True] == [resent for _, _, resent in way.took]
 
@@ -119,14 +127,14 @@ async def test_a_new_start_in_the_same_process_tells_nothing_twice(
     found, clock, _ = couriers
     stage, way = low(play, make, "BTC"), Way()
     await found.use({"hook": way})
-    found.work([stage.engine.alerts])
+    turn(found, stage)
     await clock.advance(1)
     again = play(RULES, before=stage.topic(), past=[make.event(0, 5)])
     for _ in range(3):
-        found.work([again.engine.alerts])
+        turn(found, again)
         await clock.advance(1)
     assert 1 == len(way.took)
-    assert [] == list(again.engine.alerts.untold("hook"))
+    assert [] == list(again.engine.alerts.owed("hook"))
 
 
 async def test_a_webhook_that_was_out_of_order_is_told(hook, make, play):

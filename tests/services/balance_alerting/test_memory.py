@@ -1,12 +1,13 @@
 """An alert comes back from its record as it was."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
 import msgspec
 import pytest
 
-from balance_alerting.memory import Episode, episode_of, facts, spoken
+from balance_alerting.memory import Episode, Read, episode_of, facts, spoken
 from balance_alerting.selectors import Subject
 from balance_schemas.codec import decode, encode
 from balance_schemas.records import Alert
@@ -36,6 +37,7 @@ def episode(make):
         notice=4,
         noticed_at=make.at(9),
         told={"am": 4, "hook": 2},
+        read=Read(17, 3),
     )
 
 
@@ -54,11 +56,33 @@ def test_records_of_others_are_left_alone(episode, name):
     assert episode_of(msgspec.structs.replace(record, attributes=without)) is None
 
 
-def test_a_route_that_knows_of_none_is_told_of_a_new_one(episode):
-    """Whatever the last notice is to the others."""
-    assert "resolved" == episode.kind_for("am")
-    episode.state = "firing"
-    assert ["again", "new"] == [episode.kind_for("am"), episode.kind_for("other")]
+def test_a_route_is_told_of_the_beginning_first(episode):
+    """With the number 1, whatever came since; of what is over, only the end."""
+    assert (4, "resolved") == episode.owed("hook")[1:]
+    episode.state, episode.told = "firing", {"am": 3, "hook": 0, "chat": 4}
+    kinds = [episode.owed(name) for name in ("am", "hook", "chat", "nobody")]
+    assert [(4, "again"), (1, "new")] == [owed[1:] for owed in kinds[:2]]
+    assert [None, None] == kinds[2:]
+
+
+def test_an_end_that_is_owed_goes_with_the_next_beginning(episode):
+    """In one record; who was never offered the old one is told of it no more."""
+    episode.told, episode.offered = {"am": 4, "hook": 0, "chat": 0}, {"am", "hook"}
+    later = replace(episode, state="firing", started_at=episode.resolved_at, notice=1)
+    later.told, later.before = dict.fromkeys(episode.told, 0), []
+    later.follow(episode)
+    found = episode_of(decode(Alert, encode(later.record(), 1)))
+    found.take_back({"am", "hook", "chat"})
+    kinds = [found.owed(name)[2] for name in ("am", "hook", "chat")]
+    assert ["new", "resolved", "new"] == kinds
+    assert {"am", "chat"} == found.offered
+
+
+def test_a_record_with_a_past_that_cannot_be_read_is_left_alone(episode):
+    """It is not one of ours."""
+    record = episode.record()
+    wrong = record.attributes | {"before": "{}"}
+    assert episode_of(msgspec.structs.replace(record, attributes=wrong)) is None
 
 
 def test_facts_are_texts_with_every_digit(episode):

@@ -33,9 +33,8 @@ def notices(make, play):
     found = []
     for event in (make.event(0, "9.000000000000000001"), make.event(60, 11)):
         stage.tell(event)
-        (episode,) = stage.engine.alerts.untold("log")
-        rule = stage.engine.alerts.rule("low")
-        found.append(notice_of(episode, rule, episode.kind_for("log")))
+        (owed,) = stage.engine.alerts.owed("log")
+        found.append(notice_of(owed, stage.engine.alerts.rule("low")))
     return found
 
 

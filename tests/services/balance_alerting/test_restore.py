@@ -7,11 +7,11 @@ from types import SimpleNamespace
 import pytest
 
 from balance_alerting.memory import Episode
-from balance_alerting.restore import Restorer, lookback, time_of
+from balance_alerting.restore import READ, Restorer, lookback, time_of
 from balance_alerting.rules_text import read_rules
 from balance_alerting.selectors import Subject
 from balance_schemas.topics import ALERTS, EVENTS, LATEST, STATUS, TOPICS
-from balance_shared.kafka import Consumer, Producer, apply_topics
+from balance_shared.kafka import Consumer, Producer, Reader, apply_topics
 from balance_shared.kafka.producer import outgoing
 from balance_shared.registry import Registry
 from balance_shared.settings import ServiceSettings
@@ -97,7 +97,9 @@ async def test_what_was_before_the_position_is_taken_note_of(settings, make):
             break
         place = (EVENTS.full_name(settings.topic_prefix), 0)
         await consumer.commit({place: 3})
-        restored = await Restorer(settings, RULES, registry, consumer, now).run([0])
+        restorer = Restorer(settings.topic_prefix, RULES, registry, consumer, now)
+        async with Reader(settings, READ) as reader:
+            restored = await restorer.run(reader, [0])
     engine = restored.engines[0]
     found = {one.subject.asset: one.started_at for one in engine.alerts.lasting()}
     assert {"OLD": minutes[0], "LOW": minutes[1] + timedelta(minutes=10)} == found

@@ -29,7 +29,7 @@ def notices(make, play, assets=("BTC",)):
     stage = play(RULES)
     stage.tell(*(make.event(0, 5, asset=asset) for asset in assets))
     alerts = stage.engine.alerts
-    return [notice_of(one, alerts.rule("low"), "new") for one in alerts.untold("log")]
+    return [notice_of(one, alerts.rule("low")) for one in alerts.owed("log")]
 
 
 @pytest.fixture
@@ -59,9 +59,9 @@ def twice(make, play):
     first.tell(make.event(0, 5))
     second = play(RULES, before=first.topic(), past=[make.event(0, 5)])
     return [
-        notice_of(one, stage.engine.alerts.rule("low"), "new")
+        notice_of(one, stage.engine.alerts.rule("low"))
         for stage in (first, second)
-        for one in stage.engine.alerts.untold("log")
+        for one in stage.engine.alerts.owed("log")
     ]
 
 
@@ -109,7 +109,8 @@ async def test_a_webhook_is_signed_with_the_secret_of_a_file(
 
 
 @pytest.mark.parametrize(
-    ("status", "refused"), [(500, False), (302, False), (404, True)]
+    ("status", "refused"),
+    [(500, False), (302, False), (404, False), (429, False), (400, True)],
 )
 async def test_only_success_is_success(status, refused, hook, route, notice):
     """A redirect is not followed: it would take the alert elsewhere."""
