@@ -121,5 +121,7 @@ def plain(amount: Decimal) -> str:
     """
     if not amount:  # a zero with a huge exponent would become as many characters
         return "0"
-    text = format(amount, "f")
+    text = str(amount)
+    if "E" in text:
+        text = format(amount, "f")
     return text.rstrip("0").rstrip(".") if "." in text else text

@@ -1,11 +1,18 @@
 """PostgreSQL: positions, and batches stored in one transaction with them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Collection,
+    Generator,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import islice
-from typing import LiteralString
+from typing import LiteralString, TypeVar, cast
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -14,13 +21,15 @@ from psycopg.rows import TupleRow
 from balance_schemas.records import BalanceEvent
 from balance_shared.errors import SettingsError
 from balance_storage import facts, sql
-from balance_storage.chain import End, chained
+from balance_storage.chain import End
+from balance_storage.drafts import Draft, Ground, drafting, owners
 from balance_storage.facts import Head
-from balance_storage.lines import Beside, Numbers, Place, lines
+from balance_storage.lines import Beside, Numbers, Place, copied_ids
 from balance_storage.rows import Row, Statement
 from balance_storage.schema import Migrated, migrate
 
 Cursor = psycopg.AsyncCursor[TupleRow]
+T = TypeVar("T")
 
 FAULTS = (psycopg.OperationalError, psycopg.InternalError, psycopg.InterfaceError)
 """What passes: no connection, a restart, a fail-over, a full disk, a deadlock."""
@@ -35,8 +44,37 @@ _OPTIONS = {
 }
 """A database that went away is noticed within 20 s; the DSN may say otherwise."""
 
-ROWS_AT_ONCE = 250
-"""How many rows are made before they are sent: PostgreSQL reads while we make more."""
+
+class _Refused(Exception):  # noqa: N818 — says what is
+    """A draft stands on what is not so; nothing was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Records that are stored together with the positions that they move.
+
+    Attributes:
+        rows: events, in topic order for each partition.
+        before: position of each partition at the start.
+        after: likewise, at the end.
+        others: what to store of other topics, in order.
+    """
+
+    rows: Sequence[Row]
+    before: Mapping[Place, int]
+    after: Mapping[Place, int]
+    others: Sequence[Statement]
+
+    def check(self) -> None:
+        """Refuse rows of which the positions do not speak: ValueError.
+
+        They would be stored again.
+        """
+        for row in self.rows:
+            at = row.placed
+            place = at.topic, at.partition
+            if not self.before[place] <= at.offset < self.after[place]:
+                raise ValueError(f"offset {at.offset} of {at.topic}[{at.partition}]")
 
 
 class PositionsMoved(Exception):  # noqa: N818 — says what is
@@ -72,6 +110,9 @@ class Database:
         self._connection = connection
         self._months: set[datetime] = set()
         self._numbers = Numbers()
+        self._ground = Ground()
+        self._drafting = asyncio.Lock()
+        self._writing = asyncio.Lock()
 
     @classmethod
     @asynccontextmanager
@@ -103,9 +144,13 @@ class Database:
     ) -> None:
         """Store a batch and move the positions, both or neither.
 
+        May be called again before it is done: the next batch is drafted while this one
+        is stored, and they are stored in the order of the calls.
+
         Args:
             batch: events, in topic order for each partition; may be empty.
-            before: position of each partition as we know it.
+            before: position of each partition as we know it, or as it will be once the
+                batches before are stored.
             after: position of each partition once the batch is stored.
             others: what to store of other topics, in order.
 
@@ -114,29 +159,100 @@ class Database:
             PositionsMoved: the stored positions are not those of `before`. Read them
                 again and go on there.
         """
-        _check(batch, before, after)
-        places = sorted(after)
+        stretch = Stretch(batch, before, after, others)
+        stretch.check()
+        async with self._drafting:
+            ground = self._ground
+            if not ground.covers(batch, self._numbers):
+                async with self._turn():
+                    ground.learn(await self._store_surveyed(stretch))
+                return
+            steps = drafting(batch, self._numbers, ground, {}, datetime.now(UTC))
+            draft = await _with_others(steps)
+            ground.advance(draft)
+        async with self._turn():
+            if ground is not self._ground:
+                await self._store_surveyed(stretch)
+                return
+            try:
+                await self._store_drafted(stretch, draft)
+            except _Refused:
+                self._ground = Ground()
+                await self._store_surveyed(stretch)
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """Wait for the connection; give the ground up if the batch is not stored."""
+        async with self._writing:
+            stored = False
+            try:
+                yield
+                stored = True
+            finally:
+                if not stored:
+                    self._ground = Ground()
+
+    async def _store_drafted(self, stretch: "Stretch", draft: Draft) -> None:
+        """Store a batch as it was drafted; _Refused: it stands on what is not so."""
+        async with self._transaction(stretch) as cursor:
+            if stretch.rows:
+                if await _ends(cursor, list(draft.before)) != draft.before:
+                    raise _Refused
+                try:
+                    await _copy_ids(cursor, draft.beside)
+                except psycopg.errors.UniqueViolation:
+                    raise _Refused from None
+                await _copy_rows(cursor, draft)
+
+    async def _store_surveyed(self, stretch: "Stretch") -> Ground:
+        """Store a batch by what PostgreSQL says.
+
+        The ends of the accounts' chains are locked before anything is read: an account
+        is written by one instance at a time, even while its records lie in two
+        partitions.
+
+        Returns:
+            What is so now, of what the batch names: ground for the next, if no other
+            was drafted meanwhile.
+        """
+        found = Ground()
+        async with self._transaction(stretch) as cursor:
+            told = {row.key: row.placed.event for row in stretch.rows}
+            numbers = await self._numbered(cursor, told)
+            keys = set(told)
+            found.ends = await _ends(cursor, owners(keys, numbers))
+            known = await _known(cursor, stretch.rows)
+            found.heads = await _heads(cursor, {numbers.balances[k]: k for k in keys})
+            now = datetime.now(UTC)
+            draft = await _with_others(
+                drafting(stretch.rows, numbers, found, known, now)
+            )
+            await _copy_ids(cursor, draft.beside)
+            await _copy_rows(cursor, draft)
+        self._numbers = numbers
+        found.advance(draft)
+        return found
+
+    @asynccontextmanager
+    async def _transaction(self, stretch: "Stretch") -> AsyncIterator[Cursor]:
+        """Open a transaction that holds the positions, and moves them at its end."""
+        times = [row.placed.event.received_at for row in stretch.rows]
+        await self._make_partitions(facts.months(times))
+        places = sorted(stretch.after)
         columns = _columns(places)
-        await self._make_partitions(
-            facts.months([row.placed.event.received_at for row in batch])
-        )
         async with self._connection.transaction():
             cursor = await self._connection.execute(sql.LOCKED_POSITIONS, columns)
             found = {}
             async for topic, at, offset, place_id in cursor:
                 found[topic, at] = offset
                 self._numbers.places[topic, at] = place_id
-            if found != {place: before[place] for place in places}:
+            if found != {place: stretch.before[place] for place in places}:
                 raise PositionsMoved
-            told = {row.key: row.placed.event for row in batch}
-            numbers = await self._numbered(cursor, told)
-            if batch:
-                await _store_events(cursor, batch, told.keys(), numbers)
-            for statement, values in others:
+            yield cursor
+            for statement, values in stretch.others:
                 await cursor.execute(statement, values)
-            offsets = [after[place] for place in places]
+            offsets = [stretch.after[place] for place in places]
             await cursor.execute(sql.ADVANCE, (*columns, offsets))
-        self._numbers = numbers
 
     async def _numbered(
         self, cursor: Cursor, events: Mapping[str, BalanceEvent]
@@ -173,16 +289,17 @@ class Database:
         """
         now = datetime.now(UTC)
         ahead = (now + timedelta(days=days) for days in (0, 31, 62))
-        await self._make_partitions(facts.months(ahead))
-        if retention_days is None:
-            return 0
-        async with self._connection.transaction():
-            cursor = await self._connection.execute(
-                sql.DROP_PARTITIONS, (retention_days,)
-            )
-            self._months.clear()
-            row = await cursor.fetchone()
-            return int(row[0]) if row else 0
+        async with self._turn():
+            await self._make_partitions(facts.months(ahead))
+            if retention_days is None:
+                return 0
+            async with self._connection.transaction():
+                cursor = await self._connection.execute(
+                    sql.DROP_PARTITIONS, (retention_days,)
+                )
+                self._months.clear()
+                row = await cursor.fetchone()
+                return int(row[0]) if row else 0
 
     async def _make_partitions(self, months: Collection[datetime]) -> None:
         """Make partitions that we do not know to be there, each on its own."""
@@ -192,42 +309,20 @@ class Database:
             self._months.add(month)
 
 
-def _check(
-    batch: Sequence[Row], before: Mapping[Place, int], after: Mapping[Place, int]
-) -> None:
-    """Refuse rows that the positions do not speak of: they would be stored again."""
-    for row in batch:
-        at = row.placed
-        place = at.topic, at.partition
-        if not before[place] <= at.offset < after[place]:
-            raise ValueError(f"offset {at.offset} of {at.topic}[{at.partition}]")
+async def _with_others(steps: Generator[None, None, T]) -> T:
+    """Return the value of a generator; others go on between its steps."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            return cast("T", done.value)
+        await asyncio.sleep(0)
 
 
-async def _store_events(
-    cursor: Cursor, batch: Sequence[Row], keys: Collection[str], numbers: Numbers
-) -> None:
-    """Store what counts of a batch, and what it changes.
-
-    The ends of the accounts' chains are locked before anything is read: an account is
-    written by one instance at a time, even while its records lie in two partitions.
-    """
-    owners = sorted({numbers.accounts[key] for key in keys})
-    await cursor.execute(sql.ENDS, (owners,))
-    ends = {owner: End(at, link.bytes) async for owner, at, link in cursor}
-    known = await _known(cursor, batch)
-    heads = await _heads(cursor, {numbers.balances[key]: key for key in keys})
-    told = facts.settle(batch, known, heads, datetime.now(UTC))
-    beside = Beside()
-    making = lines(chained(told, numbers.accounts, ends), numbers, beside)
-    async with cursor.copy(sql.COPY_TELLINGS) as copy:
-        while text := "".join(islice(making, ROWS_AT_ONCE)):
-            await copy.write(text.encode())
-    await _copy(cursor, sql.COPY_LINES, beside.movements)
-    await _copy(cursor, sql.COPY_IDS, sorted(beside.ids))
-    await _merge(cursor, beside)
-    chains = [end.link.hex() for end in ends.values()]
-    values = list(ends), [end.number for end in ends.values()], chains
-    await cursor.execute(sql.MOVE_ENDS, values)
+async def _ends(cursor: Cursor, accounts: Sequence[int]) -> dict[int, End]:
+    """Return where the chains of accounts end, and hold them there."""
+    await cursor.execute(sql.ENDS, (accounts,))
+    return {owner: End(at, link.bytes) async for owner, at, link in cursor}
 
 
 async def _known(cursor: Cursor, batch: Sequence[Row]) -> dict[str, int | None]:
@@ -237,29 +332,44 @@ async def _known(cursor: Cursor, batch: Sequence[Row]) -> dict[str, int | None]:
     return {digest.hex: epoch for digest, epoch in await cursor.fetchall()}
 
 
-async def _heads(cursor: Cursor, keys: Mapping[int, str]) -> dict[str, Head]:
+async def _heads(cursor: Cursor, keys: Mapping[int, str]) -> dict[str, Head | None]:
     """Return what holds now, by balance key; takes the keys by balance_id."""
     await cursor.execute(sql.HEADS, (_joined(sorted(keys)),))
-    found = await cursor.fetchall()
-    return {keys[at]: Head(epoch, time) for at, epoch, time in found}
+    heads: dict[str, Head | None] = dict.fromkeys(keys.values())
+    for at, epoch, time in await cursor.fetchall():
+        heads[keys[at]] = Head(epoch, time)
+    return heads
 
 
-async def _copy(cursor: Cursor, statement: LiteralString, made: Iterable[str]) -> None:
-    if text := "".join(made):
-        async with cursor.copy(statement) as copy:
-            await copy.write(text.encode())
-
-
-async def _merge(cursor: Cursor, beside: Beside) -> None:
-    """Let what the tellings say hold, and remember who told ids live."""
+async def _copy_ids(cursor: Cursor, beside: Beside) -> None:
+    """Store the new ids, and remember who told known ones live."""
+    if beside.ids:
+        await _copy(cursor, sql.COPY_IDS, copied_ids(beside.ids))
     if beside.live_epochs:
         epochs = beside.live_epochs
         await cursor.execute(sql.LIVE_EPOCHS, (list(epochs), list(epochs.values())))
+
+
+async def _copy_rows(cursor: Cursor, draft: Draft) -> None:
+    """Store tellings and ledger lines, let them hold, and move the ends."""
+    beside = draft.beside
+    if draft.tellings:
+        await _copy(cursor, sql.COPY_TELLINGS, draft.tellings)
+    if beside.movements:
+        await _copy(cursor, sql.COPY_LINES, "".join(beside.movements).encode())
     if beside.current:
         owners, numbers, times = zip(*beside.current.values(), strict=True)
         values = _joined(owners), _joined(numbers), min(times), max(times)
         # Never prepared: a plan of when the table was small would be kept.
         await cursor.execute(sql.MERGE, values, prepare=False)
+    ends = draft.after.values()
+    moved = [end.number for end in ends], [end.link.hex() for end in ends]
+    await cursor.execute(sql.MOVE_ENDS, (list(draft.after), *moved))
+
+
+async def _copy(cursor: Cursor, statement: LiteralString, made: bytes) -> None:
+    async with cursor.copy(statement) as copy:
+        await copy.write(made)
 
 
 def _joined(numbers: Iterable[int]) -> str:

@@ -96,9 +96,9 @@ def settle(
 
 def time_of(event: BalanceEvent, now: datetime) -> datetime:
     """Return when an event happened, as far as can be said."""
-    if event.venue_time is None:
-        return min(event.received_at, now)
-    return min(event.venue_time, event.received_at, now)
+    told, arrived = event.venue_time, event.received_at
+    time = arrived if told is None or arrived < told else told
+    return min(time, now)
 
 
 def _effective(

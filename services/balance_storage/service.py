@@ -13,15 +13,25 @@ tables that are up to date (``balancebus storage migrate``, run by their owner) 
 role ``balancebus_writer``. Tables that cannot be used end the program in one clear
 line. Partitions are made ahead and dropped at the start and once a day.
 
+While a batch is stored, the next is read, decoded and drafted (see `drafts`); at most
+two are on their way. Its positions are those that the one before will leave, and the
+database compares them when its turn comes: where that one failed, it is not stored
+either. The positions that are known here are always those of the next record that Kafka
+gives. So a batch that was in hand when partitions were assigned anew is dropped: Kafka
+gives its records again, from the positions that were told then.
+
 Any fault of Kafka, registry or database ends the session (all connections) and a new
 one is begun after a back-off, from what the database says.
 """
 
+import asyncio
 import time
+from collections import deque
 from collections.abc import Collection, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import chain
 
 import structlog
 from tenacity import (
@@ -58,6 +68,9 @@ BACK_OFF_S_MAX = 5.0
 
 REGISTRY_PATIENCE_S = 10.0
 """How long a schema is asked for before the session is given up, in seconds."""
+
+RECORDS_AT_ONCE = 10
+"""How many records are decoded, about half a millisecond, before others may go on."""
 
 log = structlog.get_logger(__name__)
 
@@ -158,6 +171,15 @@ class _Read:
     letters: list[DeadLetter] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class _Storing:
+    """A batch on its way: its records, when that began, and who stores it."""
+
+    batch: rows.Batch
+    started: float
+    task: asyncio.Task[None]
+
+
 class Storage:
     """Stores what one consumer reads.
 
@@ -187,6 +209,8 @@ class Storage:
         self._parts = parts
         self._positions: dict[Place, int] = {}
         self._assigned = False
+        self._assignments = 0
+        self._on_their_way: deque[_Storing] = deque()
 
     async def assigned(self, places: list[Place]) -> Mapping[Place, int]:
         """Return where newly assigned partitions go on; called by the consumer.
@@ -195,24 +219,42 @@ class Storage:
         it stores anything.
         """
         self._assigned = False
+        self._assignments += 1
         self._positions.clear()
         self._positions.update(await self._database.positions(places))
+        self._assignments += 1
         self._assigned = True
         return dict(self._positions)
 
     async def run(self, consumer: Consumer) -> None:
         """Store batches for ever."""
         watch = Watch(rows.SERVICE, consumer, self._parts)
-        async for batch in consumer.batches():
-            await self._keep_house()
-            unknown = batch.keys() - self._positions.keys()
-            if unknown:
-                await self._go_back(consumer, unknown)
-            else:
-                await self._take(consumer, batch)
+        try:
+            async for batch in consumer.batches():
+                await self._next(consumer, batch)
+                await watch.look()
+        finally:
+            tasks = [one.task for one in self._on_their_way]
+            for task in tasks:
+                task.cancel()
+            # What goes wrong with these is what ends us, or follows from it.
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _next(self, consumer: Consumer, batch: rows.Batch) -> None:
+        """Begin to store what has come; wait for what came before."""
+        assignments = self._assignments
+        await self._keep_house()
+        if assignments != self._assignments:
+            return
+        if unknown := batch.keys() - self._positions.keys():
+            await self._settled(consumer, 0)
+            await self._go_back(consumer, unknown)
+        elif due := await self._due(consumer, batch):
+            await self._store(consumer, due, assignments)
+        else:
+            await self._settled(consumer, 0)
             if self._assigned:  # what was due is stored: a full disk answers, too
                 self._parts.ready("database")
-            await watch.look()
 
     async def _keep_house(self) -> None:
         """Make partitions ahead and drop old ones, once a day."""
@@ -224,36 +266,60 @@ class Storage:
         if dropped:
             log.info("partitions_dropped", count=dropped)
 
-    async def _take(self, consumer: Consumer, batch: rows.Batch) -> None:
-        """Store the records of a batch that are not stored yet."""
+    async def _due(self, consumer: Consumer, batch: rows.Batch) -> rows.Batch:
+        """Return the records of a batch that are not stored yet."""
         due = rows.due(batch, self._positions)
-        if due != batch:
-            await self._check_ends(consumer)
-        if not due:
-            return
         for topic, count in rows.missing(due, self._positions, self._compacted).items():
             telemetry.RECORDS_GONE.labels(rows.SERVICE, topic).inc(count)
             log.error("records_gone", topic=topic, count=count)
-        started = time.perf_counter()
-        try:
-            await self._store(consumer, due)
-        except PositionsMoved:
-            log.info("positions_moved", partitions=sorted(at for _, at in due))
-            await self._go_back(consumer, due.keys())
-            return
-        _count(due, time.perf_counter() - started)
+        if due != batch:
+            await self._check_ends(consumer)
+        return due
 
-    async def _store(self, consumer: Consumer, batch: rows.Batch) -> None:
+    async def _store(
+        self, consumer: Consumer, batch: rows.Batch, assignments: int
+    ) -> None:
+        """Begin to store records, and wait until those before them are stored."""
+        started = time.perf_counter()
         before, after = dict(self._positions), rows.after(batch)
         read = await self._read(consumer, batch)
         await self._publish(read.letters)
-        await self._database.store(read.events, before, after, read.others)
+        if assignments != self._assignments:
+            return
+        store = self._database.store(read.events, before, after, read.others)
+        task = asyncio.create_task(store)
+        self._on_their_way.append(_Storing(batch, started, task))
         self._positions.update(after)
+        await self._settled(consumer, 1)
+
+    async def _settled(self, consumer: Consumer, left: int) -> None:
+        """Wait until at most so many batches are on their way; go back if one failed.
+
+        Where another instance has moved the positions of one, none that follows it on
+        these partitions is stored, and all are read again.
+        """
+        moved: set[Place] = set()
+        while len(self._on_their_way) > (0 if moved else left):
+            one = self._on_their_way[0]
+            try:
+                await one.task
+            except PositionsMoved:
+                moved |= one.batch.keys()
+            else:
+                _count(one.batch, time.perf_counter() - one.started)
+                if self._assigned:
+                    self._parts.ready("database")
+            self._on_their_way.popleft()
+        if moved:
+            log.info("positions_moved", partitions=sorted(at for _, at in moved))
+            await self._go_back(consumer, moved)
 
     async def _read(self, consumer: Consumer, batch: rows.Batch) -> "_Read":
         """Return what is to be stored and the letters for what cannot be read."""
         read = _Read()
-        for incoming in (record for records in batch.values() for record in records):
+        for number, incoming in enumerate(chain.from_iterable(batch.values())):
+            if number % RECORDS_AT_ONCE == 0:
+                await asyncio.sleep(0)  # PostgreSQL waits for the rows of those before
             topic = self._topics[incoming.topic]
             if incoming.value is None and topic.cleanup == "compact":
                 continue  # the topic forgets a key; the table remembers it

@@ -1,12 +1,11 @@
 """The statements of storage.
 
 Theory of operation. A batch costs these, in one transaction: the positions are locked
-and compared; numbers are found, or made, for its accounts and balance keys; the ends
-of the accounts' chains are locked; ids that are stored already and what holds for the
-batch's keys are read; rows, ledger lines and ids are copied straight into their tables;
-what holds now is merged; ends and positions move. `facts.settle` decides,
-`chain.chained` numbers and `lines.lines` writes while PostgreSQL takes in the rows
-before.
+and compared; the ends of the accounts' chains are locked; ids, rows and ledger lines
+are copied straight into their tables; what holds now is merged; ends and positions
+move. Mostly the batch was drafted while the one before was stored, see `drafts`, and
+the ends are compared. Else numbers are found, or made, for its accounts and balance
+keys, and ids that are stored already and what holds for the batch's keys are read.
 
 Texts stand once, in ``accounts`` and ``balance_keys``: rows and indexes have numbers,
 and ids are indexed by 128 bits of their digest. ``event_ids`` stands apart because the
@@ -83,9 +82,10 @@ COPY_LINES = (
     f"{', '.join(MOVEMENT_COLUMNS)}) FROM STDIN"
 )
 
-COPY_IDS = (
-    "COPY balancebus.event_ids (digest, live_epoch, account_id, number) FROM STDIN"
-)
+COPY_IDS = """
+COPY balancebus.event_ids (digest, live_epoch, account_id, number)
+FROM STDIN (FORMAT BINARY)
+"""
 
 _HELD = (
     "balance_id, nature, venue_asset, kind, balance, available, venue_time, "

@@ -5,8 +5,8 @@ as one would keep them without an index, a constraint or a thought; that is the 
 of revision 0002, so that figures can be compared over releases.
 """
 
+import asyncio
 import gc
-import itertools
 import time
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -130,8 +130,12 @@ async def stored(dsn: str, batches: list[list[rows.Row]], first: int) -> float:
         at = (await database.positions([PLACE]))[PLACE]
         gc.freeze()  # as every service does when it starts
         started = time.perf_counter()
-        for batch, number in zip(batches, itertools.count(1), strict=False):
-            after = first + number * BATCH
-            await database.store(batch, {PLACE: at}, {PLACE: after})
-            at = after
+        storing: list[asyncio.Task[None]] = []
+        for batch in batches:  # one is drafted while another is stored, as there
+            before, at = at, at + BATCH
+            store = database.store(batch, {PLACE: before}, {PLACE: at})
+            storing.append(asyncio.create_task(store))
+            if len(storing) > 1:
+                await storing.pop(0)
+        await asyncio.gather(*storing)
     return time.perf_counter() - started

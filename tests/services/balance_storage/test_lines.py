@@ -6,7 +6,7 @@ import pytest
 
 from balance_storage import facts, rows
 from balance_storage.chain import End, chained
-from balance_storage.lines import Beside, Numbers, lines
+from balance_storage.lines import Beside, Numbers, copied_ids, lines
 
 PLACE = ("t", 0)
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
@@ -32,6 +32,21 @@ def written(make_event):
     return write
 
 
+def stored_id(digest, epoch):
+    """Return a first line's id in binary form: each value has its size before it."""
+    live = "ffffffff" if epoch is None else f"00000008{epoch:016x}"
+    values = f"0004{16:08x}{digest}{live}{4:08x}{7:08x}{8:08x}{1:016x}"
+    return bytes.fromhex(values)
+
+
+def test_ids_are_copied_in_the_order_of_their_index(written):
+    """PostgreSQL puts them in side by side."""
+    _, beside = written(*({"event_id": name} for name in "abc"))
+    header, end = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
+    assert copied_ids(beside.ids) == header + b"".join(sorted(beside.ids)) + end
+    assert beside.ids != sorted(beside.ids)
+
+
 def test_telling_is_written_with_its_numbers_and_its_link(written):
     """Balance, account, number and place come first, the link last."""
     (line,), _ = written({})
@@ -44,14 +59,14 @@ def test_id_told_again_in_one_batch_has_its_first_line_and_its_last_epoch(writte
     """The id is stored as it was told first, and then moves to the later epoch."""
     _, beside = written({"epoch": 1}, {"epoch": 2}, {"epoch": 2}, {"epoch": 3})
     digest = rows.digest_of("kraken|main||L1")
-    assert [f"{digest}\t1\t7\t1\n"] == beside.ids
+    assert [stored_id(digest, 1)] == beside.ids
     assert {digest: 3} == beside.live_epochs
 
 
 def test_id_of_a_backfill_has_no_live_epoch(written):
     """A live record of it is still to come."""
     _, beside = written({"kind": "backfill"})
-    assert [rows.NULL] == [line.split("\t")[1] for line in beside.ids]
+    assert [stored_id(rows.digest_of("kraken|main||L1"), None)] == beside.ids
     assert {} == beside.current
 
 
@@ -68,3 +83,4 @@ def test_last_that_holds_is_current(written):
     at = datetime(2026, 3, 1, 13, tzinfo=UTC)
     _, beside = written({"event_id": "a"}, {"event_id": "b", "received_at": at})
     assert {5: (7, 2, at)} == beside.current
+    assert {KEY: facts.Head(1, at)} == beside.heads
