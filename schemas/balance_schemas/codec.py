@@ -90,10 +90,11 @@ def decode(record_type: type[R], value: bytes, writer: Schema | None = None) -> 
     """
     schema_id_of(value)
     shape = _shape(record_type.__name__)
+    reader = None if writer is None or writer is shape.schema else shape.schema
     body = BytesIO(value)
     body.seek(_HEADER_BYTES)
     try:
-        datum = schemaless_reader(body, writer or shape.schema, shape.schema)
+        datum = schemaless_reader(body, writer or shape.schema, reader)
         if body.read(1):
             raise UndecodableError(f"bytes left after {record_type.__name__}")
         return record_type(**shape.from_avro(cast("dict[str, Any]", datum)))
@@ -123,7 +124,7 @@ def writer_schema(text: str) -> Schema:
     try:
         schema = json.loads(text)
         _check_units(schema)
-        return cast("Schema", parse_schema(_without_logical_types(schema)))
+        return _ours(cast("Schema", parse_schema(_without_logical_types(schema))))
     except (
         AttributeError,
         KeyError,
@@ -133,6 +134,17 @@ def writer_schema(text: str) -> Schema:
         SchemaParseException,
     ) as error:
         raise UndecodableError(f"not an Avro schema: {error}") from error
+
+
+def _ours(schema: Schema) -> Schema:
+    """Return our own schema if it is the same: it needs no resolution by the reader."""
+    if not isinstance(schema, dict):  # a union, or a type without fields
+        return schema
+    try:
+        own = _shape(str(schema.get("name")).rpartition(".")[2]).schema
+    except KeyError:
+        return schema
+    return own if own == schema else schema
 
 
 class _Shape:

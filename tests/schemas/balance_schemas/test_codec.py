@@ -224,6 +224,23 @@ def test_schema_in_other_units_is_undecodable(ours, theirs):
         writer_schema(text.replace(ours, theirs))
 
 
+@pytest.mark.parametrize("record_type", RECORD_TYPES)
+def test_our_own_schema_is_read_without_resolution(record_type):
+    """Each copy of it in the registry is one value, known to be ours by identity."""
+    text = schema_text(record_type.__name__)
+    fields = json.loads(text)["fields"]
+    older = json.dumps(json.loads(text) | {"fields": fields[:-1]})
+    assert writer_schema(text) is writer_schema(f" {text}")
+    assert writer_schema(older) is not writer_schema(older)
+
+
+@pytest.mark.parametrize("text", ['"string"', '["null", "string"]'])
+def test_schema_without_fields_is_a_schema(text):
+    """That it is none of a record shows when a value is read."""
+    with pytest.raises(UndecodableError):
+        decode(BalanceEvent, b"\0\0\0\0\1\0", writer_schema(text))
+
+
 def test_unknown_schema_name_is_a_key_error():
     """There is no text for a schema that does not exist."""
     with pytest.raises(KeyError):
