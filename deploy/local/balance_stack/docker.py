@@ -17,7 +17,7 @@ from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
 
 from balance_stack.endpoints import Endpoints, local_endpoints
-from balance_stack.errors import PartFailed, StackRefused
+from balance_stack.errors import PartFailed, require_part
 from balance_stack.kafka import check_kafka
 from balance_stack.ports import free_ports
 from balance_stack.postgres import check_postgres
@@ -103,10 +103,7 @@ class Containers:
             ) from error
 
     def _named(self, part: str) -> Contained:
-        if part not in self._parts:
-            raise StackRefused(
-                f"there is no part {part!r}: choose one of {', '.join(self._parts)}"
-            )
+        require_part(part, self._parts)
         return self._parts[part]
 
 

@@ -1,5 +1,7 @@
 """What can go wrong with the local stack, told in one line each."""
 
+from collections.abc import Collection
+
 
 class StackError(Exception):
     """The local stack could not do what was asked.
@@ -18,6 +20,22 @@ class StackRefused(StackError):  # noqa: N818 - named for what happened
     """The request itself cannot be met: a port is taken, an option contradicts."""
 
     exit_code = 2
+
+
+def require_part(part: str, parts: Collection[str]) -> None:
+    """Check that a stack has a part.
+
+    Args:
+        part: What somebody named.
+        parts: What there is.
+
+    Raises:
+        StackRefused: If it is none of them; the text lists them.
+    """
+    if part not in parts:
+        raise StackRefused(
+            f"there is no part {part!r}: choose one of {', '.join(parts)}"
+        )
 
 
 class DownloadFailed(StackError):  # noqa: N818 - named for what happened

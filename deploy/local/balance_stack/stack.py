@@ -13,7 +13,7 @@ import psutil
 
 from balance_stack import process
 from balance_stack.endpoints import Endpoints, local_endpoints
-from balance_stack.errors import StackError, StackRefused
+from balance_stack.errors import StackError, StackRefused, require_part
 from balance_stack.kafka import kafka_part
 from balance_stack.layout import Layout
 from balance_stack.ports import Ports
@@ -176,7 +176,7 @@ class Stack:
             StackRefused: If there is no such part.
             PartFailed: If it does not come up.
         """
-        self._require(part)
+        require_part(part, self.parts)
         described = self._describe(part)
         process.start(described)
         process.await_ready(described)
@@ -190,14 +190,8 @@ class Stack:
         Raises:
             StackRefused: If there is no such part.
         """
-        self._require(part)
+        require_part(part, self.parts)
         process.end(self.layout.pid_file(part), signal.SIGKILL, process.STOP_LIMIT_S)
-
-    def _require(self, part: str) -> None:
-        if part not in self.parts:
-            raise StackRefused(
-                f"there is no part {part!r}: choose one of {', '.join(self.parts)}"
-            )
 
     def _claim(self) -> None:
         known = Stack.load(self.directory)
