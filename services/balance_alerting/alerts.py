@@ -161,7 +161,7 @@ class Alerts:
         tracker.finding = finding
         if finding.broken:
             tracker.cause = finding
-            if tracker.episode is not None and at >= tracker.episode.started_at:
+            if tracker.episode is not None and at > tracker.episode.started_at:
                 self._farthest(tracker, tracker.episode)
         if finding.broken != tracker.broken or tracker.since is None:
             tracker.broken, tracker.since = finding.broken, at

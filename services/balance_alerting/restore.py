@@ -229,7 +229,8 @@ class Restorer:
         async for batch in reader.read(starts, first):
             for incoming in batch:
                 times[incoming.partition] = time_of(incoming)
-        return {place[1]: times.get(place[1], self._now) for place in places}
+        now = self._now - IN_FLIGHT
+        return {place[1]: times.get(place[1], now) for place in places}
 
     async def _history(
         self, reader: Reader, positions: Positions, begun: dict[int, datetime]

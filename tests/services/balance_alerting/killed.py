@@ -52,6 +52,7 @@ class World:
         committed: the group's positions.
         told: route → what it took: every notice, in order.
         away: routes that take nothing.
+        mute: routes that take what they are given, and do not say so.
         owner: the process that has the partitions.
         written: every record of the alerts topic, whatever compaction takes away.
     """
@@ -63,7 +64,7 @@ class World:
         self.dead = set()
         self.log, self.ends, self.committed = {}, {}, {}
         self.told = {name: [] for name in ruleset.routes}
-        self.away = set()
+        self.away, self.mute = set(), set()
         self.owner = None
         self.written = []
 
@@ -234,6 +235,8 @@ class Process:
         if name in self.world.away:
             raise NotDelivered("away")
         self.world.told[name] += notices
+        if name in self.world.mute:
+            raise NotDelivered("its answer is lost")
         self.world.effect(self)
 
     # Life
@@ -277,6 +280,35 @@ class Process:
     def _live(self):
         if self in self.world.dead:
             raise KilledError
+
+
+async def share(world, steps, given):
+    """Live through steps with two processes; the partitions go from one to the other.
+
+    Args:
+        world: around them.
+        steps: as for `live`.
+        given: numbers of the turns after which they go to the other one, which takes
+            its first turn before the old one knows.
+    """
+    processes = [Process(world), Process(world)]
+    await processes[0].start()
+    mine, turns = 0, 0
+    for step in [lambda _: 0, *steps, lambda _: 0]:
+        world.clock.move(step(world) or 0)
+        for _ in range(12):
+            await processes[mine].turn()
+            turns += 1
+            if turns in given:
+                old, mine = processes[mine], 1 - mine
+                await processes[mine].start()
+                await processes[mine].turn()
+                with suppress(BusInterrupted):
+                    await old.turn()  # it does not know yet
+                await old.end()
+                processes[1 - mine] = Process(world)
+    for one in processes:
+        await one.end()
 
 
 async def live(world, steps):
