@@ -2,20 +2,25 @@
 
 The bare rows are flat: an event with all its texts, a ledger line with its event's id,
 as one would keep them without an index, a constraint or a thought; that is the layout
-of revision 0002, so that figures can be compared over releases.
+of revision 0002, so that figures can be compared over releases. Beside it, COPY into
+tables with our columns and indexes: what storing costs beyond that is its own doing.
 """
 
 import asyncio
 import gc
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import psycopg
 
 from balance_schemas.records import BalanceEvent, Movement
-from balance_storage import rows
+from balance_storage import rows, sql
+from balance_storage.chain import End
 from balance_storage.database import Database
+from balance_storage.drafts import Draft, Ground, drafting
+from balance_storage.lines import Numbers, copied_ids
 
 BATCH = 5000
 BATCHES = 10
@@ -121,6 +126,54 @@ def bare(dsn: str, batches: list[list[rows.Row]]) -> float:
             connection.commit()
         seconds = time.perf_counter() - started
         connection.execute("DROP TABLE bare_events, bare_movements")
+    return seconds
+
+
+def drafts(batches: list[list[rows.Row]]) -> Iterator[Draft]:
+    """Yield what storing would copy of batches, as the first rows of an account."""
+    keys = dict.fromkeys(row.key for batch in batches for row in batch)
+    ids = {key: at for at, key in enumerate(keys)}
+    numbers = Numbers(ids, dict.fromkeys(keys, 1), {PLACE: 1})
+    ground = Ground({1: End()}, dict.fromkeys(keys))
+    for batch in batches:
+        steps = drafting(batch, numbers, ground, {}, datetime.now(UTC))
+        while True:
+            try:
+                next(steps)
+            except StopIteration as done:
+                ground.advance(done.value)
+                yield done.value
+                break
+
+
+def indexed(dsn: str, batches: list[list[rows.Row]]) -> float:
+    """Return the seconds that COPY alone takes into tables and indexes like ours."""
+    tables = ("tellings", sql.COPY_TELLINGS), ("movement_lines", sql.COPY_LINES)
+    tables = (*tables, ("event_ids", sql.COPY_IDS))
+    told = [
+        (
+            draft.tellings,
+            "".join(draft.beside.movements).encode(),
+            copied_ids(draft.beside.ids),
+        )
+        for draft in drafts(batches)
+    ]
+    with psycopg.connect(dsn) as connection:
+        connection.execute("CREATE SCHEMA indexed")
+        for table, _ in tables:
+            connection.execute(
+                f"CREATE TABLE indexed.{table} (LIKE balancebus.{table} INCLUDING ALL)"
+            )
+        connection.commit()
+        started = time.perf_counter()
+        for batch in told:
+            for (_, into), made in zip(tables, batch, strict=True):
+                own = into.replace("balancebus.", "indexed.")
+                with connection.cursor().copy(own) as copy:
+                    copy.write(made)
+            connection.commit()
+        seconds = time.perf_counter() - started
+        connection.execute("DROP SCHEMA indexed CASCADE")
     return seconds
 
 
