@@ -29,6 +29,7 @@ from typing import NamedTuple
 
 from balance_proof.book import SNAPSHOT, Book, Evidence, Place
 from balance_proof.calm import Calm
+from balance_proof.comparison import in_runs
 from balance_proof.ledger import Ledger, Picture, time_of_epoch
 from balance_proof.question import Question
 from balance_proof.verdicts import (
@@ -146,8 +147,6 @@ class Account:
 
     def take_reconciliation(self, record: Reconciliation, time_ms: int) -> None:
         """Take a record of the reconciliations topic, published at a time."""
-        if record.verdict == "inconclusive":
-            return
         if record.verdict == "consistent" and self._says_nothing_before(time_ms):
             self._records.pop()
         self._records.append((time_ms, record))
@@ -342,13 +341,17 @@ class Account:
             self._touch_all()
             ledger.begin(status.epoch, Picture("", 0))  # it told nothing: all is empty
         went_on = live and status.epoch == ledger.epoch
-        while self._records and self._records[0][0] < time_ms:
-            self._calm.compare(self._records.popleft()[1], went_on=went_on)
+        for run in in_runs(self._compared_before(time_ms)):
+            self._calm.compare(run, went_on=went_on)
             self._all_touched = True
         if status.feed == "rest" and went_on:
             self._answered(status.confirmed_at)
         self._cut_at = max(self._cut_at, _time(time_ms))
         self._judge()
+
+    def _compared_before(self, time_ms: int) -> Iterator[Reconciliation]:
+        while self._records and self._records[0][0] < time_ms:
+            yield self._records.popleft()[1]
 
     def _judge(self) -> None:
         """Remember what is proven at a cut, of all that may not have been before."""

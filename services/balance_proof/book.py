@@ -131,7 +131,12 @@ class Book:
 
     def rested(self, since: datetime, until: datetime) -> bool:
         """Whether no event changed it in a time; False where that is forgotten."""
+        if not self.moved_at or self.moved_at[-1] < since:
+            return True
         if any(since <= at <= until for at in self.moved_at):
             return False
-        forgotten = len(self.moved_at) == MOVES_KEPT and self.moved_at[0] > since
-        return not forgotten
+        return not self.forgets(since)
+
+    def forgets(self, since: datetime) -> bool:
+        """Whether it may not remember all that changed it since a time."""
+        return len(self.moved_at) == MOVES_KEPT and self.moved_at[0] > since

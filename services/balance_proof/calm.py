@@ -8,7 +8,7 @@ and noted once for the calm ones. A balance is stirred, and gets what was noted,
 anything is told that it hangs on; all are where that is a picture or a disagreement.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from balance_proof.book import RECONCILIATION, Book, Evidence
@@ -45,15 +45,16 @@ class Calm:
         """Expect to be told something that all verdicts hang on."""
         self.stir(list(self._calm))
 
-    def compare(self, record: Reconciliation, *, went_on: bool) -> None:
-        """Take a comparison; see `comparison.compare`."""
-        since = self._through
-        if record.verdict == "inconsistent" or (since and record.requested_at < since):
+    def compare(self, records: Sequence[Reconciliation], *, went_on: bool) -> None:
+        """Take comparisons; see `comparison.compare`."""
+        first, since = records[0], self._through
+        if first.verdict == "inconsistent" or (since and first.requested_at < since):
             self.stir_all()
         books = self._ledger.books
         restless = [books[key] for key in self.restless if key in books]
-        if compare(self._ledger, restless, record, went_on=went_on):
-            self._through = record.requested_at
+        through = compare(self._ledger, restless, records, went_on=went_on)
+        if through is not None:
+            self._through = through
 
     def proven(self, key: str, book: Book) -> None:
         """Note that a balance is proven, as of a cut."""

@@ -8,8 +8,9 @@ which nobody knows whether the connection that it speaks of went on proves nothi
 calls `compare` sees to that.
 """
 
-from collections.abc import Iterable
-from datetime import timedelta
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
 
 from balance_proof.book import RECONCILIATION, Book, Dispute, Evidence
 from balance_proof.ledger import Ledger, time_of_epoch
@@ -30,40 +31,84 @@ MISSED = "missed_event"
 
 
 def compare(
-    ledger: Ledger, books: Iterable[Book], record: Reconciliation, *, went_on: bool
-) -> bool:
-    """Take a comparison.
+    ledger: Ledger,
+    books: Iterable[Book],
+    records: Sequence[Reconciliation],
+    *,
+    went_on: bool,
+) -> datetime | None:
+    """Take comparisons that count at one state.
 
     Args:
         ledger: the books as told until now.
         books: those of them to compare.
-        record: the comparison.
-        went_on: whether the connection that it speaks of is known to have gone on.
+        records: one comparison; or several that are consistent, in the order of time.
+        went_on: whether the connection that they speak of is known to have gone on.
 
     Returns:
-        Whether it agrees with whatever was at rest.
+        When the last one was asked for that agrees with whatever was at rest, if any.
     """
-    present = record.requested_at >= time_of_epoch(ledger.epoch)
-    agrees = record.verdict == "consistent" and went_on and present
-    if record.verdict == "consistent":
+    began = time_of_epoch(ledger.epoch)
+    present = [record for record in records if record.requested_at >= began]
+    if records[0].verdict == "inconsistent":
         for book in books:
-            book.dispute = None
-            if agrees and ledger.is_pictured(book):
-                _agree(book, record)
-    elif record.verdict == "inconsistent":
-        for book in books:
-            _disagree(book, record, ledger.epoch if present else ledger.epoch - 1)
-    return agrees
+            _disagree(book, records[0], ledger.epoch if present else ledger.epoch - 1)
+    if records[0].verdict != "consistent":
+        return None
+    agree = present if went_on else []
+    for book in books:
+        book.dispute = None
+        if agree and ledger.is_pictured(book):
+            _agree(book, agree)
+    return agree[-1].requested_at if agree else None
 
 
-def _agree(book: Book, record: Reconciliation) -> None:
-    since, until = record.requested_at - BEFORE, record.answered_at + SETTLE
-    if not book.rested(since, until) or book.question is not None or book.astray:
+def in_runs(records: Iterable[Reconciliation]) -> Iterator[list[Reconciliation]]:
+    """Yield comparisons as `compare` takes them, those without a verdict left out."""
+    run: list[Reconciliation] = []
+    for record in records:
+        if record.verdict not in {"consistent", "inconsistent"}:
+            continue
+        if run and not _goes_on(run[-1], record):
+            yield run
+            run = []
+        run.append(record)
+    if run:
+        yield run
+
+
+def _goes_on(before: Reconciliation, record: Reconciliation) -> bool:
+    return (
+        before.verdict == record.verdict == "consistent"
+        and before.requested_at <= record.requested_at
+        and before.answered_at <= record.answered_at
+    )
+
+
+def _until(record: Reconciliation) -> datetime:
+    return record.answered_at + SETTLE
+
+
+def _agree(book: Book, records: Sequence[Reconciliation]) -> None:
+    """Take consistent comparisons, the latest that says anything first.
+
+    Of its present figure only the last one says something: where a balance moved in the
+    time of that one, it did so in or after that of each before it.
+    """
+    if book.question is not None or book.astray:
         return  # what agrees may not be the figure that was told to us
-    if book.moved_at and book.moved_at[-1] > until:
-        book.proven(record.requested_at)  # of a figure that is not the present one
-    else:
-        book.prove(Evidence(RECONCILIATION, record.requested_at))
+    last, earlier = records[-1], 0
+    if book.moved_at:
+        earlier = bisect_left(records, book.moved_at[-1], key=_until)
+    if earlier < len(records) and book.rested(last.requested_at - BEFORE, _until(last)):
+        book.prove(Evidence(RECONCILIATION, last.requested_at))
+    for record in reversed(records[:earlier]):  # of figures before the present one
+        since = record.requested_at - BEFORE
+        if book.rested(since, _until(record)):
+            book.proven(record.requested_at)
+            return
+        if book.forgets(since):
+            return
 
 
 def _disagree(book: Book, record: Reconciliation, epoch: int) -> None:
