@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-import uuid
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
@@ -14,9 +13,8 @@ from balance_alerting.rules_text import read_rules
 from balance_alerting.service import run
 from balance_schemas.keys import account_key
 from balance_schemas.topics import EVENTS, PROOFS, RECONCILIATIONS, STATUS
-from balance_shared.kafka import Incoming, Producer, apply_topics
+from balance_shared.kafka import Incoming
 from balance_shared.kafka.producer import outgoing
-from balance_shared.registry import Registry
 from balance_shared.service import Parts
 from balance_shared.settings import AlertingSettings
 
@@ -70,40 +68,27 @@ def test_the_partition_that_lost_last_decides():
 
 
 @pytest.fixture
-async def settings(stack, hook, tmp_path):
-    """Give empty topics and a rules file."""
+def settings(own_settings, hook, tmp_path):
+    """Give settings with a rules file."""
     file = tmp_path / "rules.yaml"
     file.write_text(RULES % hook.url)
-    settings = AlertingSettings(
-        kafka_bootstrap_servers=stack.endpoints.kafka_bootstrap_servers,
-        schema_registry_url=stack.endpoints.schema_registry_url,
-        topic_prefix=f"history_{uuid.uuid4().hex}",
-        topic_partitions=2,
-        alerting_rules_file=file,
-    )
-    await apply_topics(settings)
-    return settings
+    return own_settings(AlertingSettings, topic_partitions=2, alerting_rules_file=file)
 
 
 @pytest.fixture
-async def tell(settings):
+def tell(producer):
     """Give a function that writes a record as connectors and proof do."""
-    topics = [EVENTS, STATUS, PROOFS, RECONCILIATIONS]
-    async with (
-        Registry(settings.schema_registry_url) as registry,
-        Producer(settings, registry, topics) as producer,
-    ):
 
-        async def write(topic, one):
-            account = account_key(one.venue, one.account)
-            now = int(time.time() * 1000)
-            await producer.publish([outgoing(topic, account, one, now)])
+    async def write(topic, one):
+        account = account_key(one.venue, one.account)
+        now = int(time.time() * 1000)
+        await producer.publish([outgoing(topic, account, one, now)])
 
-        yield write
+    return write
 
 
 @pytest.fixture
-async def service(settings):
+async def service(settings, producer):
     """Run alerting."""
     parts = Parts()
     task = asyncio.create_task(run(settings, parts))

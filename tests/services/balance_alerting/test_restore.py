@@ -1,6 +1,5 @@
 """An engine made from the topics goes on where the last one ended."""
 
-import uuid
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
@@ -10,11 +9,9 @@ from balance_alerting.memory import Episode
 from balance_alerting.restore import READ, Restorer, lookback, time_of
 from balance_alerting.rules_text import read_rules
 from balance_alerting.selectors import Subject
-from balance_schemas.topics import ALERTS, EVENTS, LATEST, STATUS, TOPICS
-from balance_shared.kafka import Consumer, Producer, Reader, apply_topics
+from balance_schemas.topics import ALERTS, EVENTS, LATEST, STATUS
+from balance_shared.kafka import Consumer, Reader
 from balance_shared.kafka.producer import outgoing
-from balance_shared.registry import Registry
-from balance_shared.settings import ServiceSettings
 
 ACCOUNT = "kraken|main"
 RULES = read_rules(
@@ -43,20 +40,16 @@ def test_times_of_records_are_in_utc(make):
 
 
 @pytest.fixture
-def settings(stack):
-    """Give topics of one's own."""
-    return ServiceSettings(
-        kafka_bootstrap_servers=stack.endpoints.kafka_bootstrap_servers,
-        schema_registry_url=stack.endpoints.schema_registry_url,
-        topic_prefix=f"restore_{uuid.uuid4().hex}",
-        topic_partitions=1,
-    )
+def settings(own_settings):
+    """Give settings of one partition."""
+    return own_settings(topic_partitions=1)
 
 
 @pytest.mark.integration
-async def test_what_was_before_the_position_is_taken_note_of(settings, make):
+async def test_what_was_before_the_position_is_taken_note_of(
+    settings, registry, producer, make
+):
     """Old figures from latest, times from events, alerts from their topic."""
-    await apply_topics(settings)
     now = datetime.now(UTC).replace(microsecond=0)
     minutes = [now - timedelta(minutes=n) for n in (600, 20, 5, 1)]
     old = make.event(0, 5, asset="OLD", received_at=minutes[0])
@@ -79,13 +72,8 @@ async def test_what_was_before_the_position_is_taken_note_of(settings, make):
     def record(topic, value, at):
         return outgoing(topic, ACCOUNT, value, int(at.timestamp() * 1000))
 
-    async with (
-        Registry(settings.schema_registry_url) as registry,
-        Producer(settings, registry, TOPICS) as producer,
-        Consumer(
-            settings, registry, [EVENTS], group=f"{settings.topic_prefix}.g"
-        ) as consumer,
-    ):
+    group = f"{settings.topic_prefix}.g"
+    async with Consumer(settings, registry, [EVENTS], group=group) as consumer:
         told = [old, low, recent, later]
         await producer.publish(
             [record(EVENTS, one, at) for one, at in zip(told, minutes, strict=True)]

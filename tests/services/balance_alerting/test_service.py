@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-import uuid
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
@@ -12,9 +11,9 @@ from balance_alerting.service import run
 from balance_schemas.codec import decode, schema_id_of
 from balance_schemas.keys import account_key
 from balance_schemas.records import Alert
-from balance_schemas.topics import ALERTS, EVENTS, LATEST, PROOFS, STATUS
+from balance_schemas.topics import ALERTS, EVENTS, LATEST, STATUS
 from balance_shared import telemetry
-from balance_shared.kafka import Outgoing, Producer, Reader, apply_topics
+from balance_shared.kafka import Outgoing, Reader
 from balance_shared.kafka.producer import outgoing
 from balance_shared.registry import Registry
 from balance_shared.service import Parts
@@ -40,40 +39,27 @@ async def until(met, seconds=180):
 
 
 @pytest.fixture
-async def settings(stack, hook, tmp_path):
-    """Give empty topics and a rules file."""
+def settings(own_settings, hook, tmp_path):
+    """Give settings with a rules file."""
     file = tmp_path / "rules.yaml"
     file.write_text(RULES.format(url=hook.url))
-    settings = AlertingSettings(
-        kafka_bootstrap_servers=stack.endpoints.kafka_bootstrap_servers,
-        schema_registry_url=stack.endpoints.schema_registry_url,
-        topic_prefix=f"alerting_{uuid.uuid4().hex}",
-        topic_partitions=3,
-        alerting_rules_file=file,
-    )
-    await apply_topics(settings)
-    return settings
+    return own_settings(AlertingSettings, topic_partitions=3, alerting_rules_file=file)
 
 
 @pytest.fixture
-async def publish(settings):
+def publish(producer):
     """Give a function that writes records as connectors do."""
-    topics = [EVENTS, LATEST, STATUS, PROOFS]
-    async with (
-        Registry(settings.schema_registry_url) as registry,
-        Producer(settings, registry, topics) as producer,
-    ):
 
-        async def write(topic, *records):
-            now = int(time.time() * 1000)
-            await producer.publish(
-                [
-                    outgoing(topic, account_key(one.venue, one.account), one, now)
-                    for one in records
-                ]
-            )
+    async def write(topic, *records):
+        now = int(time.time() * 1000)
+        await producer.publish(
+            [
+                outgoing(topic, account_key(one.venue, one.account), one, now)
+                for one in records
+            ]
+        )
 
-        yield write
+    return write
 
 
 @pytest.fixture
@@ -189,17 +175,13 @@ async def test_rules_are_read_again_and_wrong_ones_refused(
 
 
 async def test_records_that_cannot_be_read_are_counted(
-    settings, make, start, publish, hook
+    settings, make, start, producer, publish, hook
 ):
     """They say nothing, and stop nobody."""
     await start()
     account = account_key("kraken", "main")
-    async with (
-        Registry(settings.schema_registry_url) as registry,
-        Producer(settings, registry, [EVENTS]) as producer,
-    ):
-        bad = Outgoing(EVENTS, account, "k", b"\xff", int(time.time() * 1000))
-        await producer.publish([bad])
+    bad = Outgoing(EVENTS, account, "k", b"\xff", int(time.time() * 1000))
+    await producer.publish([bad])
     await publish(EVENTS, make.event(1, 5, received_at=now()))
     await until(lambda: hook.got)
     rejected = telemetry.RECORDS_REJECTED.labels(

@@ -1,6 +1,5 @@
 """What a connector reads back of Kafka."""
 
-import uuid
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -11,9 +10,7 @@ from balance_connector.books import Account, Books, Observed, Pocket, Told
 from balance_connector.recall import KafkaRecall
 from balance_schemas.records import ConnectorStatus
 from balance_schemas.topics import EVENTS, LATEST, STATUS
-from balance_shared.kafka import Outgoing, Producer, apply_topics, outgoing
-from balance_shared.registry import Registry
-from balance_shared.settings import ServiceSettings
+from balance_shared.kafka import Outgoing, outgoing
 from balance_shared.testing import ManualClock
 
 pytestmark = pytest.mark.integration
@@ -52,30 +49,9 @@ def status(owed, feed="ws", account=ACCOUNT):
 
 
 @pytest.fixture
-def settings(stack):
-    """Give settings with topics of one's own."""
-    return ServiceSettings(
-        kafka_bootstrap_servers=stack.endpoints.kafka_bootstrap_servers,
-        schema_registry_url=stack.endpoints.schema_registry_url,
-        topic_prefix=f"t_{uuid.uuid4().hex}",
-        topic_partitions=2,
-    )
-
-
-@pytest.fixture
-async def registry(settings):
-    """Give the real registry."""
-    async with Registry(settings.schema_registry_url) as registry:
-        yield registry
-
-
-@pytest.fixture
-async def producer(settings, registry):
-    """Give a producer of the topics, which it makes first."""
-    topics = EVENTS, LATEST, STATUS
-    await apply_topics(settings, topics)
-    async with Producer(settings, registry, topics) as producer:
-        yield producer
+def settings(own_settings):
+    """Give settings of few partitions, so that accounts share them."""
+    return own_settings(topic_partitions=2)
 
 
 @pytest.fixture
