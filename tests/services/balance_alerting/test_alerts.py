@@ -1,5 +1,7 @@
 """Who was told of what is kept, and a stranger's word on it changes nothing."""
 
+import msgspec
+
 RULES = """
 routes: {one: {type: log}, two: {type: log}}
 rules: [{name: low, type: balance_below, below: 10, keep_firing_for: 0s}]
@@ -141,3 +143,75 @@ def test_an_end_that_a_route_refuses_does_not_keep_the_next_beginning(make, play
     offered(stage, "one")
     stage.engine.alerts.refused("one", ALERT_ID, make.at(2))
     assert [(make.at(4), "new")] == told(stage, "one")
+
+
+RENAMED = RULES.replace("name: low", "name: lower")
+
+
+def test_a_rule_that_is_renamed_ends_the_old_alert_and_begins_another(make, play):
+    """Whoever knew of the old one is told so, once."""
+    stage = play(RULES)
+    stage.tell(make.event(0, 5))
+    told(stage, "one")
+    stage.tell()
+    after = play(RENAMED, before=stage.topic(), past=[make.event(0, 5)])
+    assert [(make.at(0), "resolved"), (make.at(0), "new")] == told(after, "one")
+    after.tell()
+    last = play(RENAMED, before=after.topic(), past=[make.event(0, 5)])
+    assert [] == told(last, "one")
+
+
+def test_a_route_that_a_rule_has_left_is_told_the_end(make, play):
+    """It knew of the beginning; a route that has come is told of the beginning."""
+    stage = play(RULES.replace("below: 10", "below: 10, route: one"))
+    stage.tell(make.event(0, 5))
+    told(stage, "one")
+    stage.tell()
+    other = RULES.replace("below: 10", "below: 10, route: two")
+    after = play(other, before=stage.topic(), past=[make.event(0, 5)])
+    assert [[], [(make.at(0), "new")]] == [told(after, "one"), told(after, "two")]
+    after.tell(make.event(1, 50))
+    ends = [told(after, "one"), told(after, "two")]
+    assert [[(make.at(0), "resolved")]] * 2 == ends
+
+
+def test_what_begins_anew_at_once_has_an_id_of_its_own(make, play):
+    """Three figures of one frame have one time; ids are told apart by milliseconds."""
+    stage = play(RULES)
+    stage.tell(*(make.event(0, balance) for balance in (5, 50, 5)))
+    began = sorted({one.started_at for one in stage.records})
+    assert [make.at(0), make.at(0.001)] == began
+
+
+def restored(make, play, **noted):
+    """Return a play that goes on from a record with other notes."""
+    stage = play(RULES)
+    stage.tell(make.event(0, 5))
+    (alert,) = stage.topic()
+    attributes = alert.attributes | noted
+    before = [msgspec.structs.replace(alert, attributes=attributes)]
+    return play(RULES, before=before, past=[make.event(0, 5)])
+
+
+def test_records_that_were_decided_on_before_the_start_decide_nothing(make, play):
+    """The topic is ahead of the position: its alert stays until that is reached."""
+    stage = restored(make, play, **{"read.events": "3"})
+    for beyond, balance, states in ((1, 50, []), (2, 5, []), (3, 50, [])):
+        stage.engine.take_event(make.event(beyond, balance), beyond)
+        assert states == stage.tell()
+    assert ["low resolved"] == stage.tell(4)
+
+
+def test_events_that_arrive_late_at_a_start_change_what_is_and_no_time(make, play):
+    """Time does not go back: an alert begins when its event says, and ends after."""
+    stage = play(RULES)
+    stage.tell(make.event(100, 50, account="other"), make.event(0, 5))
+    assert [make.at(0)] == [one.started_at for one in stage.records]
+    after = play(
+        RULES,
+        before=stage.topic(),
+        past=[make.event(100, 50, account="other"), make.event(0, 5)],
+    )
+    after.tell(make.event(1, 50))
+    (alert,) = after.topic()
+    assert ("resolved", make.at(1)) == (alert.state, alert.resolved_at)

@@ -5,7 +5,13 @@ import asyncio
 import aiohttp
 import pytest
 
-from balance_alerting.courier import Courier, Couriers
+from balance_alerting.courier import (
+    AT_ONCE,
+    HAND_OVER_S_MAX,
+    REFUSED_S,
+    Courier,
+    Couriers,
+)
 from balance_alerting.routes import routes_of
 from balance_alerting.rules_text import read_rules
 from balance_shared.clock import SystemClock
@@ -25,10 +31,11 @@ class Way:
     def __init__(self, failures=0, resend_s=None, together=64):
         self.failures, self.resend_s, self.together = failures, resend_s, together
         self.refused = ""
-        self.took = []
+        self.took, self.asked = [], 0
 
     async def send(self, notices):
         """Take some alerts, or fail."""
+        self.asked += 1
         if self.failures:
             self.failures -= 1
             raise NotDelivered("away")
@@ -107,6 +114,62 @@ async def test_one_alert_that_is_refused_stops_no_other(couriers, make, play):
     assert ["ETH"] == [
         one.episode.subject.asset for one in stage.engine.alerts.owed("hook")
     ]
+
+
+async def test_more_that_are_refused_than_fit_stop_no_other(couriers, make, play):
+    """They are put off, so that the others get their turn."""
+    found, clock, _ = couriers
+    bad = [f"BAD{number}" for number in range(AT_ONCE + 1)]
+    stage, way = low(play, make, *bad, "BTC"), Way()
+    way.refused = "BAD"
+    await found.use({"hook": way})
+    for _ in range(4):
+        turn(found, stage)
+        await clock.advance(1)
+    assert [("BTC", "new", False)] == way.took
+    asked, way.refused = way.asked, ""
+    turn(found, stage)
+    await clock.advance(1)
+    assert asked == way.asked
+    await clock.advance(REFUSED_S)
+    for _ in range(3):
+        turn(found, stage)
+        await clock.advance(1)
+    assert len(bad) + 1 == len(way.took)
+
+
+async def test_what_is_old_is_not_told(couriers, make, play):
+    """A process that stood still, or a slow route, says nothing that may be over."""
+    found, clock, _ = couriers
+    stage, way = low(play, make, "BTC", "ETH"), Way(together=1)
+    await found.use({"hook": way})
+
+    async def slow(notices):
+        await clock.sleep(HAND_OVER_S_MAX)
+        way.took += [(one.alert.labels["asset"], one.kind) for one in notices]
+
+    way.send = slow
+    turn(found, stage)
+    await clock.advance(1)
+    stage.tell(make.event(1, 50, asset="ETH"))
+    for _ in range(3):
+        await clock.advance(HAND_OVER_S_MAX)
+        turn(found, stage)
+    assert [("BTC", "new"), ("ETH", "resolved")] == way.took
+
+
+async def test_what_is_under_way_is_given_up_and_told_again(couriers, make, play):
+    """As when the partitions are given out anew."""
+    found, clock, _ = couriers
+    stage, way = low(play, make, "BTC"), Way(failures=1)
+    await found.use({"hook": way})
+    turn(found, stage)
+    await clock.advance(0)
+    await found.recall()
+    assert [] == way.took
+    turn(found, stage)
+    await clock.advance(1)
+    assert [("BTC", "new", False)] == way.took
 
 
 async def test_what_lasts_is_sent_again_to_those_who_forget(couriers, make, play):

@@ -172,6 +172,32 @@ async def test_kills_change_nothing_that_is_told(story, kills, make):
     await check(story, make, {1 + one % (whole.effects + 5) for one in kills}, whole)
 
 
+async def test_a_clock_that_was_set_back_keeps_no_alert_waiting(make):
+    """The record says a time that has not come yet; the start knows better."""
+    world = World(RULES, make.at(0))
+
+    def set_back(world):
+        world.clock.move(-3000)
+        world.kill_after = {world.effects + 1}
+
+    story = [(3000, [("event", 4)]), (1, []), (5, [("event", 9)]), (1, [])]
+    steps = steps_of(story, make)
+    await live(world, [*steps[:2], set_back, *steps[2:]])
+    assert {"low": "resolved", "slow": "resolved"} == {
+        one.rule: one.state for one in world.last().values() if one.rule != "fall"
+    }
+
+
+async def test_topics_that_were_made_anew_keep_no_alert_waiting(make):
+    """Their numbers begin again, below those that the alerts' records say."""
+    world = World(RULES, make.at(0))
+    await live(world, steps_of([(1, [("event", 9)] * 9 + [("event", 4)])], make))
+    events = f"w.{EVENTS.name}.v1", 0
+    world.log[events], world.ends[events] = [], 0
+    await live(world, steps_of([(1, [("event", 9)])], make))
+    assert "resolved" == world.last()["low|kraken|main||spot/main|BTC"].state
+
+
 @settings(max_examples=60, deadline=None)
 @given(story=stories(), given_at=st.sets(st.integers(1, 80), max_size=6))
 async def test_partitions_that_go_to_another_instance_lose_nothing(
