@@ -16,7 +16,14 @@ A notice that a route refuses is tried again after `REFUSED_S`, and stops no oth
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Collection,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import suppress
 from datetime import datetime
 from itertools import islice
@@ -103,18 +110,20 @@ class Courier:
         refused, self._not_wanted = self._not_wanted, []
         return refused
 
-    def hand_over(self, alerts: Collection[Alerts]) -> None:
-        """Tell the route what is to be told, unless it is still busy."""
+    def collect(self, alerts: Collection[Alerts]) -> list[Notice]:
+        """Return what the route is to be told; nothing while it is still busy."""
         if self._task is not None:
-            return
+            return []
         now = self._clock.monotonic()
         self._refused = {one: at for one, at in self._refused.items() if at > now}
         found = islice(self._owed(alerts), AT_ONCE)
         new = [notice for notice in found if not self._was_told(notice)]
-        notices = new + self._resends(alerts)
-        if notices:
-            telling = self._tell(notices, now + HAND_OVER_S_MAX)
-            self._task = asyncio.create_task(telling)
+        return new + self._resends(alerts)
+
+    def hand_over(self, notices: Sequence[Notice]) -> None:
+        """Begin to tell the route what was just collected."""
+        until = self._clock.monotonic() + HAND_OVER_S_MAX
+        self._task = asyncio.create_task(self._tell(notices, until))
 
     def _owed(self, alerts: Collection[Alerts]) -> Iterator[Notice]:
         for one in alerts:
@@ -271,14 +280,24 @@ class Couriers:
                 new = Courier(name, route, self._parts, self._clock)
                 self._couriers[name] = new
 
-    def hand_over(self, alerts: Collection[Alerts]) -> None:
+    async def hand_over(
+        self, alerts: Collection[Alerts], allow: Callable[[], Awaitable[None]]
+    ) -> None:
         """Give routes what they do not know.
 
         Alerts that are not yet written must not be told, and what was told must be
         noted and written before more is: `note`, then publish, then this.
+
+        Args:
+            alerts: of all partitions that are ours.
+            allow: asked before anything is told; raises if the alerts are not ours.
         """
-        for courier in self._couriers.values():
-            courier.hand_over(alerts)
+        found = [(one, one.collect(alerts)) for one in self._couriers.values()]
+        if any(notices for _, notices in found):
+            await allow()
+        for courier, notices in found:
+            if notices:
+                courier.hand_over(notices)
 
     def note(self, alerts: Collection[Alerts]) -> None:
         """Note what routes took, and what they refused."""

@@ -15,8 +15,8 @@ or between two records of the first. What the next process finds:
   its record does not say so is taken as known: its end is told before anything newer.
 
 A beginning and the end before it are one record, the last of its key, so compaction
-takes nothing that is owed. Before anything is written the group is asked whether the
-partitions are still ours, and while they are given out anew nothing is told: an
+takes nothing that is owed. Before anything is written or told the group is asked
+whether the partitions are still ours, by committing once more what is committed: an
 instance that lost them while it stood still writes and tells nothing of them.
 
 A fault of Kafka, a rebalance and new rules all lead to `restore`. Time passes for a
@@ -30,6 +30,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import aiohttp
@@ -246,7 +247,8 @@ class Alerting:
             self._rules.couriers.note(self._alerts())
             await self._publish(consumer)
             await self._commit(consumer, self._reached(batch))
-            self._rules.couriers.hand_over(self._alerts())
+            ask = partial(self._commit, consumer, self._kept)
+            await self._rules.couriers.hand_over(self._alerts(), ask)
             self._show()
 
     def _in_use(self) -> bool:

@@ -15,7 +15,7 @@ from balance_alerting.courier import (
 from balance_alerting.routes import routes_of
 from balance_alerting.rules_text import read_rules
 from balance_shared.clock import SystemClock
-from balance_shared.errors import NotDelivered
+from balance_shared.errors import BusInterrupted, NotDelivered
 from balance_shared.service import Parts
 from balance_shared.testing import ManualClock
 
@@ -62,10 +62,14 @@ def low(play, make, *assets):
     return stage
 
 
-def turn(couriers, stage):
+async def ours():
+    """Allow it."""
+
+
+async def turn(couriers, stage, allow=ours):
     """Note what was taken, then tell what is to be told."""
     couriers.note([stage.engine.alerts])
-    couriers.hand_over([stage.engine.alerts])
+    await couriers.hand_over([stage.engine.alerts], allow)
 
 
 async def test_what_was_taken_is_noted_and_not_told_again(couriers, make, play):
@@ -74,7 +78,7 @@ async def test_what_was_taken_is_noted_and_not_told_again(couriers, make, play):
     stage, way = low(play, make, "BTC", "ETH"), Way()
     await found.use({"hook": way})
     for _ in range(3):
-        turn(found, stage)
+        await turn(found, stage)
         await clock.advance(1)
     assert [("BTC", "new", False), ("ETH", "new", False)] == way.took
     stage.tell()
@@ -89,13 +93,13 @@ async def test_a_route_that_is_away_is_told_how_things_are_once_it_is_back(
     stage, way = low(play, make, "BTC", "ETH"), Way(failures=100)
     await found.use({"hook": way})
     for _ in range(5):
-        turn(found, stage)
+        await turn(found, stage)
         await clock.advance(30)
     assert {"route hook": "away"} == parts.missing()
     stage.tell(make.event(1, 50, asset="ETH"))
     way.failures = 0
     for _ in range(5):
-        turn(found, stage)
+        await turn(found, stage)
         await clock.advance(30)
     kinds = dict(one[:2] for one in way.took[-2:])
     assert ({"BTC": "new", "ETH": "resolved"}, {}) == (kinds, parts.missing())
@@ -108,7 +112,7 @@ async def test_one_alert_that_is_refused_stops_no_other(couriers, make, play):
     way.refused = "ETH"
     await found.use({"hook": way})
     for _ in range(20):
-        turn(found, stage)
+        await turn(found, stage)
         await clock.advance(10)
     assert {"BTC", "SOL"} == {one[0] for one in way.took}
     assert ["ETH"] == [
@@ -124,16 +128,16 @@ async def test_more_that_are_refused_than_fit_stop_no_other(couriers, make, play
     way.refused = "BAD"
     await found.use({"hook": way})
     for _ in range(4):
-        turn(found, stage)
+        await turn(found, stage)
         await clock.advance(1)
     assert [("BTC", "new", False)] == way.took
     asked, way.refused = way.asked, ""
-    turn(found, stage)
+    await turn(found, stage)
     await clock.advance(1)
     assert asked == way.asked
     await clock.advance(REFUSED_S)
     for _ in range(3):
-        turn(found, stage)
+        await turn(found, stage)
         await clock.advance(1)
     assert len(bad) + 1 == len(way.took)
 
@@ -149,12 +153,12 @@ async def test_what_is_old_is_not_told(couriers, make, play):
         way.took += [(one.alert.labels["asset"], one.kind) for one in notices]
 
     way.send = slow
-    turn(found, stage)
+    await turn(found, stage)
     await clock.advance(1)
     stage.tell(make.event(1, 50, asset="ETH"))
     for _ in range(3):
         await clock.advance(HAND_OVER_S_MAX)
-        turn(found, stage)
+        await turn(found, stage)
     assert [("BTC", "new"), ("ETH", "resolved")] == way.took
 
 
@@ -163,13 +167,28 @@ async def test_what_is_under_way_is_given_up_and_told_again(couriers, make, play
     found, clock, _ = couriers
     stage, way = low(play, make, "BTC"), Way(failures=1)
     await found.use({"hook": way})
-    turn(found, stage)
+    await turn(found, stage)
     await clock.advance(0)
     await found.recall()
     assert [] == way.took
-    turn(found, stage)
+    await turn(found, stage)
     await clock.advance(1)
     assert [("BTC", "new", False)] == way.took
+
+
+async def test_nothing_is_told_of_alerts_that_are_not_ours(couriers, make, play):
+    """The process stood still, and another one has them."""
+    found, clock, _ = couriers
+    stage, way = low(play, make, "BTC"), Way()
+    await found.use({"hook": way})
+
+    async def theirs():
+        raise BusInterrupted("they have gone")
+
+    with pytest.raises(BusInterrupted):
+        await turn(found, stage, theirs)
+    await clock.advance(1)
+    assert [] == way.took
 
 
 async def test_what_lasts_is_sent_again_to_those_who_forget(couriers, make, play):
@@ -178,7 +197,7 @@ async def test_what_lasts_is_sent_again_to_those_who_forget(couriers, make, play
     stage, way = low(play, make, "BTC"), Way(resend_s=60)
     await found.use({"hook": way})
     for _ in range(130):
-        turn(found, stage)
+        await turn(found, stage)
         await clock.advance(1)
     assert [False, True, True] == [resent for _, _, resent in way.took]
 
@@ -190,11 +209,11 @@ async def test_a_new_start_in_the_same_process_tells_nothing_twice(
     found, clock, _ = couriers
     stage, way = low(play, make, "BTC"), Way()
     await found.use({"hook": way})
-    turn(found, stage)
+    await turn(found, stage)
     await clock.advance(1)
     again = play(RULES, before=stage.topic(), past=[make.event(0, 5)])
     for _ in range(3):
-        turn(found, again)
+        await turn(found, again)
         await clock.advance(1)
     assert 1 == len(way.took)
     assert [] == list(again.engine.alerts.owed("hook"))
@@ -208,7 +227,7 @@ async def test_a_webhook_that_was_out_of_order_is_told(hook, make, play):
     async with aiohttp.ClientSession() as session:
         (way,) = routes_of(rules.routes, session, SystemClock()).values()
         courier = Courier("hook", way, Parts(), SystemClock())
-        courier.hand_over([stage.engine.alerts])
+        courier.hand_over(courier.collect([stage.engine.alerts]))
         async with asyncio.timeout(120):
             while hook.asked < 2:  # noqa: ASYNC110 — the webhook tells nobody
                 await asyncio.sleep(0.01)
