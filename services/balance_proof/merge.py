@@ -7,7 +7,8 @@ state lets it count; one that is taken too late does. That a state is not early 
 in one of two ways:
 
 - by *ends*: the other topics are read to where they ended after the state was read;
-- by *time*: what is next on each other topic was written more than a margin after it.
+- by *time*: what is next on each other topic was written more than a margin after it,
+  or is not there yet, and where the topic ends was asked more than a margin after it.
 
 Records leave in the order of their times, states as if they were told a margin later.
 Whoever reads is asked for the topics alone of which the next record is not known yet.
@@ -60,24 +61,37 @@ class Merge:
         self._queues: dict[Place, deque[Incoming]] = {at: deque() for at in places}
         self._read = dict.fromkeys(self._queues, 0)
         self._ends = dict.fromkeys(self._queues, 0)
+        self._asked_ms = 0
+        self._is_asked = False
         self._passed: dict[Place, int] = {}
 
     def put(self, records: Mapping[Place, Sequence[Incoming]]) -> None:
         """Take what was read, of each place in its order."""
         for place, told in records.items():
             self._queues[place].extend(told)
+        if records.get(self._states):
+            self._is_asked = False
 
-    def reach(self, read: Mapping[Place, int], ends: Mapping[Place, int]) -> None:
-        """Note up to where the places are read, and to where they go.
-
-        Args:
-            read: offset of the next record to read.
-            ends: offset after the last record, as known after all states that were
-                `put` were read; empty where no state is new.
-        """
+    def reach(self, read: Mapping[Place, int]) -> None:
+        """Note up to where the places are read: offsets of the next records."""
         for place in self._queues:
             self._read[place] = read.get(place, self._read[place])
+
+    def go_to(self, ends: Mapping[Place, int], asked_ms: int) -> None:
+        """Note how far the places go.
+
+        Args:
+            ends: offsets after the last records.
+            asked_ms: when they were asked for, after all that was `put` was read.
+        """
+        for place in self._queues:
             self._ends[place] = max(self._ends[place], ends.get(place, 0))
+        self._asked_ms, self._is_asked = asked_ms, True
+
+    @property
+    def waits(self) -> bool:
+        """Whether a state cannot leave before the ends are asked for."""
+        return bool(self._queues[self._states]) and not self.hungry
 
     @property
     def hungry(self) -> Collection[Place]:
@@ -111,6 +125,8 @@ class Merge:
         while heads:
             place = places[heads[0][1]]
             queue = self._queues[place]
+            if place == self._states and not self._may_leave(heads[0][0]):
+                return
             self._check(place, queue[0])
             yield queue.popleft()
             if queue:
@@ -127,6 +143,11 @@ class Merge:
             return 2 * (time_ms + self._margin_ms) + 1
         return 2 * time_ms
 
+    def _may_leave(self, due_ms: int) -> bool:
+        """Whether nothing that is not known to be there was told before a state."""
+        others = (queue for at, queue in self._queues.items() if at != self._states)
+        return self._is_asked or due_ms < 2 * self._asked_ms or all(others)
+
     def _is_open(self, place: Place) -> bool:
         return self._read[place] < self._ends[place]
 
@@ -139,5 +160,6 @@ class Merge:
                 raise OutOfOrderError(record, 2 * (passed - time_ms + self._margin_ms))
             return
         for other, queue in self._queues.items():
-            if other != self._states and (queue or self._is_open(other)):
+            is_known = self._is_asked and not queue and not self._is_open(other)
+            if other != self._states and not is_known:
                 self._passed[other] = max(time_ms, self._passed.get(other, 0))

@@ -181,26 +181,43 @@ class Proving:
         self, consumer: Consumer, batch: Mapping[Place, list[Incoming]]
     ) -> None:
         """Put what was read into order, and take all that is in order then."""
-        merges, has_states = self._merges, any(at[0] == self._states for at in batch)
+        merges = self._merges
         for partition, merge in merges.items():
             merge.put({at: told for at, told in batch.items() if at[1] == partition})
             for incoming in batch.get((self._states, partition), ()):
                 await self._fold(consumer, self._shards[partition], incoming)
-        if has_states or self._restore is None:
-            ends = await consumer.end()
-        else:
-            ends = {}
         read = await consumer.read()
-        if self._merges is not merges:
-            return  # partitions were given or taken: all is read again from the start
         if self._restore is None:
+            ends = await self._ask_ends(consumer, merges)
             firsts = {at: told[0].offset for at, told in batch.items() if told}
-            self._restore = Restore({**read, **firsts}, ends, time.monotonic())
-        for partition, merge in merges.items():
-            merge.reach(read, ends)
-            await self._fold_all(consumer, self._shards[partition], merge)
-        if self._merges is merges:
+            restore = Restore({**read, **firsts}, ends, time.monotonic())
+            if self._merges is merges:  # else partitions were given or taken
+                self._restore = restore
+        await self._take_ready(consumer, merges, read)
+        if any(merge.waits for merge in merges.values()):
+            await self._ask_ends(consumer, merges)
+            await self._take_ready(consumer, merges, read)
+        if self._merges is merges and self._restore is not None:
             self._catch_up(self._restore, read)
+
+    async def _ask_ends(
+        self, consumer: Consumer, merges: Mapping[int, Merge]
+    ) -> Positions:
+        """Tell all merges where the topics end now."""
+        asked_ms = int(time.time() * 1000)
+        ends = await consumer.end()
+        for merge in merges.values():
+            merge.go_to(ends, asked_ms)
+        return ends
+
+    async def _take_ready(
+        self, consumer: Consumer, merges: Mapping[int, Merge], read: Positions
+    ) -> None:
+        """Take what is in order, unless all is to be read again from the start."""
+        for partition, merge in merges.items():
+            if self._merges is merges:
+                merge.reach(read)
+                await self._fold_all(consumer, self._shards[partition], merge)
 
     async def _fold_all(self, consumer: Consumer, shard: Shard, merge: Merge) -> None:
         started, counts = time.perf_counter(), Counter[str]()

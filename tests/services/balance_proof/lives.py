@@ -55,6 +55,8 @@ FAULTS = (
 
 LIFE_S = 1800.0
 """How long a life is, in seconds; then it comes to rest."""
+AGAIN = 0.1
+"""How often a reading asks for the ends though it need not."""
 STEP = timedelta(milliseconds=1)
 """Resolution of the coarsest venue times."""
 
@@ -343,7 +345,9 @@ def read_again(told: list[Incoming], rng: random.Random, margin_ms: int) -> Acco
     there = rng.randint(0, len(told))  # the rest comes while it is read
     queues = {(name, 0): [one for one in told if one.topic == name] for name in names}
     read = dict.fromkeys(queues, 0)
-    while any(read[at] < len(queues[at]) for at in queues) or merge.hungry:
+    while (
+        any(read[at] < len(queues[at]) for at in queues) or merge.hungry or merge.waits
+    ):
         there = min(len(told), there + rng.choice([0, 1, 20]))
         counts = Counter((one.topic, 0) for one in told[:there])
         place = rng.choice(list(merge.hungry) or list(queues))
@@ -351,10 +355,14 @@ def read_again(told: list[Incoming], rng: random.Random, margin_ms: int) -> Acco
         records = queues[place][read[place] : until]
         merge.put({place: records})
         read[place] = until
-        merge.reach(read, counts)
+        merge.reach(read)
         for one in records if place[0] == STATUS.name else ():
             again.take_status(_value(one), one.time_ms, one.offset + 1)
-        for one in merge.ready():
+        ready = list(merge.ready())
+        if merge.waits or rng.random() < AGAIN:
+            merge.go_to(counts, told[there - 1].time_ms if there else 0)
+            ready += merge.ready()
+        for one in ready:
             if one.topic == STATUS.name:
                 again.complete(one.offset + 1)
             else:

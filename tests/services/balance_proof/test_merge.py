@@ -40,7 +40,8 @@ class Reading:
         self.read = dict.fromkeys(PLACES, 0)
         self.merge = Merge(STATES, PLACES, margin_ms)
         self.taken, self.waiting_max = [], 0
-        self.merge.reach(self.read, self.ends)
+        self.merge.reach(self.read)
+        self.merge.go_to(self.ends, 0)
 
     def step(self, place, count):
         """Read some records of a place; take what is ready."""
@@ -48,11 +49,14 @@ class Reading:
         records = self.queues[place][start : start + count]
         self.merge.put({place: records})
         self.read[place] += len(records)
-        self.merge.reach(self.read, self.ends)
+        self.merge.reach(self.read)
         self.waiting_max = max(
             self.waiting_max, sum(self.read.values()) - len(self.taken)
         )
         self.taken += self.merge.ready()
+        if self.merge.waits:
+            self.merge.go_to(self.ends, 0)
+            self.taken += self.merge.ready()
 
     def run(self, rng, most=3):
         """Read all; return what was taken, in that order."""
@@ -139,12 +143,13 @@ def test_state_waits_for_what_is_there_when_it_is_read():
     merge = Merge(STATES, PLACES, MARGIN_MS)
     state, event = told_of([(STATES, 10), (EVENTS, 9)])
     merge.put({STATES: [state]})
-    merge.reach({STATES: 1}, {STATES: 1, EVENTS: 1})
+    merge.reach({STATES: 1})
+    merge.go_to({STATES: 1, EVENTS: 1}, 0)
     assert [] == list(merge.ready())
     assert [EVENTS] == list(merge.hungry)
     assert not merge.is_through({STATES: 1})
     merge.put({EVENTS: [event]})
-    merge.reach({EVENTS: 1}, {})
+    merge.reach({EVENTS: 1})
     assert [event, state] == list(merge.ready())
     assert merge.is_through({STATES: 1, EVENTS: 1})
 
@@ -154,7 +159,8 @@ def test_place_whose_last_records_are_gone_holds_up_nobody():
     merge = Merge(STATES, PLACES, MARGIN_MS)
     (state,) = told_of([(STATES, 10)])
     merge.put({STATES: [state]})
-    merge.reach({STATES: 1, COPIES: 7}, {STATES: 1, COPIES: 7})
+    merge.reach({STATES: 1, COPIES: 7})
+    merge.go_to({STATES: 1, COPIES: 7}, 0)
     assert [state] == list(merge.ready())
 
 
@@ -168,3 +174,16 @@ def test_late_record_names_the_margin_that_would_do():
     with pytest.raises(OutOfOrderError) as caught:
         reading.step(EVENTS, 1)
     assert 600 == caught.value.margin_ms
+
+
+def test_state_that_is_new_waits_for_the_ends_to_be_asked():
+    """Unless they were asked long after it was told."""
+    for asked_ms, leave in ((150, []), (10 + MARGIN_MS, []), (200, [STATES])):
+        merge = Merge(STATES, PLACES, MARGIN_MS)
+        merge.go_to({}, asked_ms)
+        merge.put({STATES: told_of([(STATES, 60 if asked_ms == 150 else 10)])})
+        merge.reach({STATES: 1})
+        assert leave == [at(one) for one in merge.ready()]
+        assert (not leave) == merge.waits
+        merge.go_to({}, 0)
+        assert [STATES] == leave + [at(one) for one in merge.ready()]

@@ -1,6 +1,7 @@
 """Proof on the real bus: killed, restarted, shared, and always the same verdicts."""
 
 import asyncio
+import re
 import time
 import uuid
 from contextlib import suppress
@@ -9,6 +10,7 @@ from decimal import Decimal
 
 import pytest
 
+from balance_proof import service
 from balance_proof.service import run
 from balance_schemas.keys import account_key
 from balance_schemas.records import Acknowledgement, BalanceProof
@@ -220,6 +222,46 @@ async def test_killed_in_the_middle_it_comes_to_the_same_verdicts(
     await start()
     await asyncio.sleep(3)
     assert verdicts(found) == verdicts(await read())
+
+
+def records_read(parts):
+    """Return how many records an instance has read; when it is through, many."""
+    missing = parts.missing()
+    found = re.search(r"topics: ([\d,]+) of", missing.get("books", ""))
+    through = 10**9 if "books" not in missing else 0
+    return int(found[1].replace(",", "")) if found else through
+
+
+async def test_killed_while_it_reads_it_says_nothing_wrong(
+    tell, read, start, make, monkeypatch
+):
+    """Wherever it is killed, the next one comes to the verdicts of one that was not."""
+    monkeypatch.setattr(service, "BATCH", 3)  # a reading of many steps
+    lives = [Life(make, account) for account in ACCOUNTS]
+    for life in lives:
+        steps = [
+            (life.update(str(n + 1), "1", n), life.status(n + 0.5, n))
+            for n in range(2, 30)
+        ]
+        await tell(life.row("2", 1), *(one for step in steps for one in step))
+        await tell(life.comparison(40), life.alive(29))
+    for count in (1, 20, 100, 200, 350):
+        task, parts = await start()
+        async with asyncio.timeout(180):
+            while records_read(parts) < count:  # noqa: ASYNC110 — it tells nobody
+                await asyncio.sleep(0)
+        await kill(task)
+        assert {"PROVEN"} >= {one.verdict for one in (await read()).values()}
+    task, parts = await start()
+
+    async def proven():
+        found = await read()
+        return len(found) == len(ACCOUNTS) and not parts.missing() and found
+
+    found = await until(proven)
+    assert {("PROVEN", Decimal(30), Life.at(40))} == {
+        (one.verdict, one.observed, one.proven_through) for one in found.values()
+    }
 
 
 async def test_two_instances_share_the_accounts(tell, read, start, make):
