@@ -1,15 +1,13 @@
 """A withdrawal reaches a real Alertmanager, whoever is killed or away meanwhile."""
 
-import json
 import os
 import subprocess
 import sys
-import threading
 import uuid
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+from pages import Page
 from processes import Service, Venue, ended, post, until
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "services" / "balance_alerting"))
@@ -28,39 +26,10 @@ rules:
 """
 
 
-class Receiver:
-    """A page that notes what it is told."""
-
-    def __init__(self):
-        told = self.told = []
-
-        class Handler(BaseHTTPRequestHandler):
-            """Takes any POST."""
-
-            def do_POST(self):
-                """Note it."""
-                size = int(self.headers["Content-Length"])
-                told.append(json.loads(self.rfile.read(size)))
-                self.send_response(200)
-                self.end_headers()
-
-            def log_message(self, *_):
-                """Say nothing."""
-
-        self.server = HTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def stop(self):
-        """End it."""
-        self.server.shutdown()
-        self.server.server_close()
-
-
 @pytest.fixture
 def receivers():
     """Give what Alertmanager tells and what we tell."""
-    found = Receiver(), Receiver()
+    found = Page(), Page()
     yield found
     for one in found:
         one.stop()
@@ -142,21 +111,21 @@ def test_nothing_is_lost_or_told_twice(environment, tmp_path, alertmanager, rece
         wanted = {("out", "BTC"), ("out", "ETH"), ("out", "USD")}
         until(lambda: wanted <= _held(alertmanager), "all at Alertmanager", 90)
         until(service.ready, "no route that fails", 60)
-    new = [one for one in receivers[1].told if one["kind"] == "new"]
+    new = [one for one in receivers[1].bodies if one["kind"] == "new"]
     assert len({one["alert_id"] for one in new}) == len({one["id"] for one in new})
     assert wanted <= {(one["rule"], one["labels"]["asset"]) for one in new}
     firsts = [
         alert["labels"]["asset"]
-        for one in receivers[0].told
+        for one in receivers[0].bodies
         for alert in one["alerts"]
         if alert["labels"]["alertname"] == "out"
     ]
     assert {"BTC", "ETH", "USD"} == set(firsts)
-    assert all(one["status"] == "firing" for one in receivers[0].told)
+    assert all(one["status"] == "firing" for one in receivers[0].bodies)
 
 
 def _told(receiver, asset):
-    return any(one["labels"].get("asset") == asset for one in receiver.told)
+    return any(one["labels"].get("asset") == asset for one in receiver.bodies)
 
 
 def _held(alertmanager):
