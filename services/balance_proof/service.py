@@ -74,6 +74,9 @@ HANDOVER = 2_000
 BATCH = 2_000
 """Most records that are read at once; so many of each topic may wait for the others."""
 
+TURN = 200
+"""After how many records others get their turn."""
+
 FETCH_BYTES_MAX = 1024 * 1024
 """Most bytes that are fetched ahead of each topic and partition."""
 
@@ -175,7 +178,6 @@ class Proving:
                 await consumer.start_over()
             await watch.look()
             await self._publish()
-            await asyncio.sleep(0)  # what is read ahead keeps nobody else from working
 
     async def _take(
         self, consumer: Consumer, batch: Mapping[Place, list[Incoming]]
@@ -228,6 +230,8 @@ class Proving:
             else:
                 await self._fold(consumer, shard, incoming)
             counts[incoming.topic] += 1
+            if not counts.total() % TURN:
+                await asyncio.sleep(0)  # the group hears of us, too
             last[incoming.topic, incoming.partition] = incoming.time_ms
         took_s = time.perf_counter() - started
         for topic, count in counts.items():

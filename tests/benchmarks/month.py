@@ -23,7 +23,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from balance_schemas.codec import encode_body
-from balance_schemas.keys import account_key
+from balance_schemas.keys import account_key, partition_of
 from balance_schemas.records import (
     BalanceEvent,
     ConnectorStatus,
@@ -39,6 +39,7 @@ from balance_shared.settings import ProofSettings
 VENUES = ("kraken", "bitfinex", "zerohash", "ndax")
 ACCOUNTS = [(venue, f"desk-{n}") for venue in VENUES for n in range(2)]
 BALANCES = 625
+PARTITIONS = 12
 DAYS, UNCOMPACTED_DAYS = 28, 7
 CONNECTION_S = 12 * 3600.0
 STATE_S, COMPARISON_S = 10.0, 60.0
@@ -226,9 +227,13 @@ def month(events: int) -> Iterator[Outgoing]:
     pictures = len(ACCOUNTS) * BALANCES * int(DAYS * DAY_S / CONNECTION_S)
     updates = max(events - pictures, events // 10) // len(ACCOUNTS)
     desks = [Desk(*names, updates, began).told() for names in ACCOUNTS]
+    # A producer keeps the order of what it takes as one account's.
+    keys = [account_key(*names) for names in ACCOUNTS]
+    firsts = {partition_of(key, PARTITIONS): key for key in keys}
+    first_of = {key: firsts[partition_of(key, PARTITIONS)] for key in keys}
     old: dict[str, Outgoing] = {}
     for now, topic, record in heapq.merge(*desks, key=lambda one: one[0]):
-        account = account_key(record.venue, record.account)
+        account = first_of[account_key(record.venue, record.account)]
         at_ms = int((began + timedelta(seconds=now)).timestamp() * 1000)
         one = Outgoing(topic, account, record.key, encode_body(record), at_ms)
         if topic is EVENTS and record.kind != "backfill":
@@ -258,6 +263,7 @@ async def fill(kafka: str, registry_url: str, prefix: str, events: int) -> None:
         kafka_bootstrap_servers=kafka,
         schema_registry_url=registry_url,
         topic_prefix=prefix,
+        topic_partitions=PARTITIONS,
     )
     topics = (EVENTS, LATEST, RECONCILIATIONS, STATUS)
     await apply_topics(settings)
