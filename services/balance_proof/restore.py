@@ -2,14 +2,10 @@
 
 from collections.abc import Mapping
 
-import structlog
-
 from balance_proof.merge import Place
 
 TOLD_EVERY_S = 5.0
 """How often the log says how far reading is, in seconds."""
-
-log = structlog.get_logger(__name__)
 
 
 class Restore:
@@ -23,6 +19,7 @@ class Restore:
     Attributes:
         ends: as given.
         is_done: whether all is read.
+        size: how many records that were.
     """
 
     def __init__(
@@ -30,26 +27,28 @@ class Restore:
     ) -> None:
         self.ends = ends
         self.is_done = False
-        self._size = self._left(read)
+        self.size = self._left(read)
         self._began_s = self._told_s = now_s
 
-    def reach(self, read: Mapping[Place, int], now_s: float) -> str:
-        """Note up to where the places are read; return that in words.
+    def reach(self, read: Mapping[Place, int]) -> str:
+        """Return in words how far the places are read.
 
         Offsets are counted: what compaction took away counts as read.
         """
-        told = self._size - self._left(read)
-        if now_s - self._told_s >= TOLD_EVERY_S:
-            self._told_s = now_s
-            log.info("restoring", read=told, of=self._size)
-        return f"reading the topics: {told:,} of {self._size:,} records"
+        done = self.size - self._left(read)
+        return f"reading the topics: {done:,} of {self.size:,} records"
 
-    def end(self, now_s: float) -> None:
-        """Say that all is read."""
+    def is_due(self, now_s: float) -> bool:
+        """Whether the log should say it again; counts as said then."""
+        due = now_s - self._told_s >= TOLD_EVERY_S
+        if due:
+            self._told_s = now_s
+        return due
+
+    def end(self, now_s: float) -> float:
+        """Note that all is read; return how long it took, in seconds."""
         self.is_done = True
-        log.info(
-            "restored", records=self._size, seconds=round(now_s - self._began_s, 1)
-        )
+        return now_s - self._began_s
 
     def _left(self, read: Mapping[Place, int]) -> int:
         return sum(max(0, end - read.get(at, 0)) for at, end in self.ends.items())

@@ -278,9 +278,13 @@ class Proving:
                 self._shards[partition].resume()
         now_s = time.monotonic()
         if not all(shard.caught_up for shard in self._shards.values()):
-            self._parts.not_ready("books", restore.reach(read, now_s))
+            reached = restore.reach(read)
+            self._parts.not_ready("books", reached)
+            if restore.is_due(now_s):
+                log.info("restoring", progress=reached)
         elif not restore.is_done:
-            restore.end(now_s)
+            took_s = round(restore.end(now_s), 1)
+            log.info("restored", records=restore.size, seconds=took_s)
             self._parts.ready("books")
 
     async def _publish(self) -> None:

@@ -1,11 +1,18 @@
 """What was told lately is remembered, and no more than that."""
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from balance_proof.remembered import Remembered
 
 
-def test_newest_names_are_kept():
-    """The oldest goes where there are too many."""
-    told = Remembered(2)
-    for name in ("a", "b", "a", "c"):
+@given(st.lists(st.integers(0, 40).map(str)), st.integers(1, 10))
+def test_the_newest_names_are_kept(names, half):
+    """Half of the most are sure to be known; never are there more than the most."""
+    told = Remembered(2 * half)
+    for name in names:
         told.add(name)
-    assert [False, True, True] == [name in told for name in ("a", "b", "c")]
+    newest = list(dict.fromkeys(reversed(names)))
+    known = {name for name in newest if name in told}
+    assert set(newest[:half]) <= known
+    assert len(known) <= 2 * half
