@@ -54,6 +54,7 @@ FAULTS = (
     Played("reorder", {}),
     Played("truncate", {}),
     Played("silence", {"seconds": 3, "lose": False}, 3),
+    Played("silence", {"seconds": 80, "lose": True}, 80),
     Played("silence", {"seconds": 120, "lose": True}, 120),
     Played("half_open", {}),
     Played("close", {}),

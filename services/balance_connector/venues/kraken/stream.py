@@ -47,7 +47,7 @@ from balance_shared.errors import (
 _TOKEN_PERMISSION = "WebSocket interface - On"  # noqa: S105
 _CHANNEL_PERMISSION = "Query Funds"
 _PING_INTERVAL = timedelta(seconds=2)
-_ANSWER_MAX = timedelta(seconds=8)
+_ANSWER_MAX = timedelta(seconds=6)
 """Kraken answers a subscription within a second; one that got lost is not answered by
 anything, while pongs and heartbeats go on."""
 

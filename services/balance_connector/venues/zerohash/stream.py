@@ -61,6 +61,13 @@ _BARE_PING = b'{"messageType":"ping"}'
 _PICTURE, _UPDATE = "initial-balance", "balance-updated"
 _DUPLICATE = Step(notes=(Note.DUPLICATE,))
 _ALIVE = Step(keep=False)
+_PING_WAITING = timedelta(seconds=1.5)
+"""From one ping to the next until the picture."""
+_FIRST_WORD_MAX = timedelta(seconds=4)
+"""After a subscription; a venue that says nothing for longer was away."""
+_PICTURE_MAX = timedelta(seconds=3)
+"""How long the picture may take once a venue that was away is back: what it was sent
+meanwhile may be lost."""
 
 
 class ZeroHashStream:
@@ -83,6 +90,8 @@ class ZeroHashStream:
         self._accounts = Accounts(options)
         self._ping_interval = timedelta(seconds=options.ping_interval_s)
         self._pinged_at: datetime | None = None
+        self._unheard_since: datetime | None = None
+        self._back_since: datetime | None = None
         self._references: dict[Key, str] = {}
         self._bad_names: frozenset[str] = frozenset()
         self._twice: set[Key] = set()
@@ -104,7 +113,7 @@ class ZeroHashStream:
         Raises:
             SettingsError: the secret is not base64.
         """
-        self._pinged_at = now
+        self._pinged_at = self._unheard_since = now
         wanted = self._options.filter
         subscription = {
             "messageType": "subscribe",
@@ -115,10 +124,12 @@ class ZeroHashStream:
         return Step(send=(self._signed(subscription, now),))
 
     def due(self, now: datetime) -> tuple[bytes, ...]:
-        """Return a ping when it is time for one, the picture being there or not."""
+        """Return a ping when it is time for one; more often until the picture."""
         if self._pinged_at is None:
             return ()
-        if timedelta(0) <= now - self._pinged_at < self._ping_interval:
+        waiting = min(_PING_WAITING, self._ping_interval)
+        interval = self._ping_interval if self.synced else waiting
+        if timedelta(0) <= now - self._pinged_at < interval:
             return ()
         self._pinged_at = now
         bare = self._options.ping_form == "bare"
@@ -132,12 +143,15 @@ class ZeroHashStream:
 
     def receive(self, frame: bytes, received_at: datetime) -> Step:
         """Take in one message."""
+        self._hear(received_at)
         try:
             envelope = wire.read_envelope(frame)
             if envelope.kind == _PICTURE:
                 return self._picture(envelope, self._told(received_at))
             if envelope.kind == _UPDATE:
                 return self._update(envelope, self._told(received_at))
+            if envelope.kind == "pong":
+                return self._alive(received_at)
             return self._other(envelope)
         except FrameInvalid as error:
             return self._doubt(error, invalid=error)
@@ -295,10 +309,22 @@ class ZeroHashStream:
             return Step(invalid=invalid)
         return self._doubt(invalid, invalid=invalid)
 
+    def _hear(self, received_at: datetime) -> None:
+        """Note whether the first word of the venue came late."""
+        since, self._unheard_since = self._unheard_since, None
+        if since is not None and received_at - since > _FIRST_WORD_MAX:
+            self._back_since = received_at
+
+    def _alive(self, received_at: datetime) -> Step:
+        """Doubt a subscription that a venue which was away leaves unanswered."""
+        since = self._back_since
+        if self.synced or since is None or received_at - since <= _PICTURE_MAX:
+            return _ALIVE
+        demand = PictureNeeded("no_answer", "the subscription was not answered")
+        return self._doubt(demand)._replace(keep=False)
+
     def _other(self, envelope: wire.Envelope) -> Step:
         """Take in a message that carries no balances."""
-        if envelope.kind == "pong":
-            return _ALIVE
         text = _refusal(envelope)
         if text is not None:
             raise meaning(self._dialect.name, text)

@@ -74,8 +74,8 @@ class TestOpening:
         """A venue that lives and answers nothing never got the subscription."""
         stream = asked()
 
-        assert stream.receive(sign, NOW + timedelta(seconds=8)).demand is None
-        step = stream.receive(sign, NOW + timedelta(seconds=8.1))
+        assert stream.receive(sign, NOW + timedelta(seconds=6)).demand is None
+        step = stream.receive(sign, NOW + timedelta(seconds=6.1))
         assert "no_answer" == step.demand.reason
         assert not step.keep
 

@@ -161,11 +161,52 @@ class TestOpen:
             "asset": "A",
         } == sent["body"]["filter"]
 
+    def test_pings_are_frequent_until_the_picture(self):
+        """They tell a venue that is away from one that takes its time."""
+        stream = connection(ping_interval_s=10)
+        stream.open(None, 1, NOW)
+        times = [NOW + timedelta(seconds=s) for s in (1, 1.5, 2.9, 3)]
+        assert [0, 1, 0, 1] == [len(stream.due(time)) for time in times]
+
+    @pytest.mark.parametrize(
+        ("pongs_s", "doubted"),
+        [
+            ((1.5, 3, 4.5, 6, 25), False),
+            ((4.5, 6, 7.5), False),
+            ((4.5, 6, 7.6), True),
+            ((20, 23.1), True),
+        ],
+    )
+    def test_subscription_sent_to_a_venue_that_was_away_is_doubted(
+        self, pongs_s, doubted
+    ):
+        """Its first word came late, and then pongs and no picture for three seconds."""
+        stream = connection()
+        stream.open(None, 1, NOW)
+        steps = [
+            stream.receive(b'{"messageType":"pong"}', NOW + timedelta(seconds=at_s))
+            for at_s in pongs_s
+        ]
+        demands = [step.demand.reason for step in steps if step.demand]
+        assert (["no_answer"] if doubted else []) == demands
+        assert (State.STALE if doubted else State.SYNCING) is stream.health.state
+
+    def test_late_picture_is_no_reason_for_doubt(self):
+        """Once it is there pongs say that the venue is, and no more."""
+        stream = connection()
+        stream.open(None, 1, NOW)
+        late = NOW + timedelta(seconds=20)
+        stream.receive(b'{"messageType":"pong"}', late)
+        stream.receive(picture(row()), late + timedelta(seconds=2))
+        step = stream.receive(b'{"messageType":"pong"}', late + timedelta(seconds=9))
+        assert (None, True) == (step.demand, stream.synced)
+
     def test_pings_count_from_open_and_are_signed_afresh(self):
-        """They go out while the picture is waited for, each with its own time."""
+        """They go out after the picture too, each with its own time."""
         stream = connection(ping_interval_s=10)
         before = stream.due(NOW)
         stream.open(None, 1, NOW)
+        stream.receive(picture(row()), NOW)
         times = [NOW + timedelta(seconds=s) for s in (9, 10, 19, 20)]
         sent = [stream.due(time) for time in times]
         pings = [msgspec.json.decode(frame) for frames in sent for frame in frames]
