@@ -61,8 +61,8 @@ _BARE_PING = b'{"messageType":"ping"}'
 _PICTURE, _UPDATE = "initial-balance", "balance-updated"
 _DUPLICATE = Step(notes=(Note.DUPLICATE,))
 _ALIVE = Step(keep=False)
-_PING_WAITING = timedelta(seconds=1.5)
-"""From one ping to the next until the picture."""
+_PING_UNHEARD = timedelta(seconds=1.5)
+"""From one ping to the next where it is not sure that the venue heard us."""
 _FIRST_WORD_MAX = timedelta(seconds=4)
 """After a subscription; a venue that says nothing for longer was away."""
 _PICTURE_MAX = timedelta(seconds=3)
@@ -124,11 +124,15 @@ class ZeroHashStream:
         return Step(send=(self._signed(subscription, now),))
 
     def due(self, now: datetime) -> tuple[bytes, ...]:
-        """Return a ping when it is time for one; more often until the picture."""
+        """Return a ping when it is time for one, the picture being there or not.
+
+        They are frequent until the venue's first word, and where that came late.
+        """
         if self._pinged_at is None:
             return ()
-        waiting = min(_PING_WAITING, self._ping_interval)
-        interval = self._ping_interval if self.synced else waiting
+        interval = self._ping_interval
+        if not self.synced and (self._unheard_since or self._back_since):
+            interval = min(interval, _PING_UNHEARD)
         if timedelta(0) <= now - self._pinged_at < interval:
             return ()
         self._pinged_at = now

@@ -161,12 +161,22 @@ class TestOpen:
             "asset": "A",
         } == sent["body"]["filter"]
 
-    def test_pings_are_frequent_until_the_picture(self):
-        """They tell a venue that is away from one that takes its time."""
+    @pytest.mark.parametrize(
+        ("pong_s", "pinged_s"),
+        [(1.6, [1.5, 11.5, 21.5]), (4.5, [1.5, 3, 4.5, 6, 7.5])],
+    )
+    def test_pings_are_frequent_while_the_venue_may_be_away(self, pong_s, pinged_s):
+        """A venue that answers soon takes its time for the picture in peace."""
         stream = connection(ping_interval_s=10)
         stream.open(None, 1, NOW)
-        times = [NOW + timedelta(seconds=s) for s in (1, 1.5, 2.9, 3)]
-        assert [0, 1, 0, 1] == [len(stream.due(time)) for time in times]
+        pinged = []
+        for tenth in range(1, 80 if pong_s > 4 else 230):
+            at = NOW + timedelta(seconds=tenth / 10)
+            if tenth / 10 == pong_s:
+                stream.receive(b'{"messageType":"pong"}', at)
+            if stream.due(at):
+                pinged.append(tenth / 10)
+        assert pinged_s == pinged
 
     @pytest.mark.parametrize(
         ("pongs_s", "doubted"),
