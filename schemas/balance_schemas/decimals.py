@@ -31,6 +31,9 @@ _EXACT = Context(
     traps=[Clamped, DivisionByZero, Inexact, InvalidOperation, Overflow],
 )
 _QUANTUM = Decimal(1).scaleb(-SCALE)
+_quantized, _scaled = _EXACT.quantize, _EXACT.scaleb
+_sum, _difference = _EXACT.add, _EXACT.subtract
+"""Bound once: a context looks for its methods among its flags first."""
 
 
 class AmountUnfitError(ValueError):
@@ -57,7 +60,7 @@ def exact(amount: Decimal) -> Decimal:
             zero, or more than 20 integer digits. Refuse the figure; never round it.
     """
     try:
-        fitted = _EXACT.quantize(amount, _QUANTUM)
+        fitted = _quantized(amount, _QUANTUM)
     except DecimalException:
         raise AmountUnfitError(amount) from None
     if not fitted.is_finite():
@@ -67,12 +70,12 @@ def exact(amount: Decimal) -> Decimal:
 
 def add(left: Decimal, right: Decimal) -> Decimal:
     """Return ``left + right`` exactly; `AmountUnfitError` if the sum does not fit."""
-    return _fitting(_EXACT.add, left, right, "+")
+    return _fitting(_sum, left, right, "+")
 
 
 def subtract(left: Decimal, right: Decimal) -> Decimal:
     """Return ``left - right`` exactly; `AmountUnfitError` if it does not fit."""
-    return _fitting(_EXACT.subtract, left, right, "-")
+    return _fitting(_difference, left, right, "-")
 
 
 def _fitting(
@@ -101,14 +104,14 @@ def to_unscaled(amount: Decimal) -> int:
             another would be cut, so this is for the codec alone.
     """
     try:
-        return int(_EXACT.scaleb(amount, SCALE))
+        return int(_scaled(amount, SCALE))
     except DecimalException:  # a zero with a huge exponent fits, but cannot be moved
-        return int(_EXACT.scaleb(exact(amount), SCALE))
+        return int(_scaled(exact(amount), SCALE))
 
 
 def from_unscaled(unscaled: int) -> Decimal:
     """Return the Decimal (18 fraction digits) of an integer in units of 10⁻¹⁸."""
-    return _EXACT.scaleb(Decimal(unscaled), -SCALE)
+    return _scaled(Decimal(unscaled), -SCALE)
 
 
 def plain(amount: Decimal) -> str:

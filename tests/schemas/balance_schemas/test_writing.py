@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta, timezone
 from io import BytesIO
 
+import msgspec
 import pytest
 from fastavro import parse_schema, schemaless_writer
 from hypothesis import given
@@ -82,8 +83,10 @@ def test_times_are_microseconds_wherever_their_clock_is(hours):
 
 def test_null_is_the_first_branch():
     """Nothing is told apart from an empty text."""
-    write = writer_of(["null", "string"])
-    assert [b"\x00", b"\x02\x00"] == [write(None), write("")]
+    said = msgspec.defstruct("Said", [("text", str | None)])
+    fields = [{"name": "text", "type": ["null", "string"]}]
+    write = writer_of({"type": "record", "fields": fields})
+    assert [b"\x00", b"\x02\x00"] == [write(said(None)), write(said(""))]
 
 
 def test_collections_are_one_block_and_an_end():
