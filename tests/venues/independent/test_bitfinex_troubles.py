@@ -194,6 +194,45 @@ def test_caps_in_each_form(caps):
     run_virtually(scenario())
 
 
+def test_login_that_says_nothing_of_the_key():
+    """The wallets show that it may read them; an empty list of them shows nothing."""
+
+    async def scenario():
+        seen = desk()
+        login = {name: told for name, told in auth_ok().items() if name != "caps"}
+        seen.venue.auth = [login] * 5
+        async with seen.open():
+            assert "1.5" == seen.books()["spot/exchange BTC"]
+            seen.venue.wallets = {}
+            seen.venue.last.close(1012)
+            await seen.rest(20)
+            assert "live" != seen.state
+            assert not seen.events("absent")
+            assert 2 == len(seen.books())
+
+    run_virtually(scenario())
+
+
+def test_numbers_that_are_granted_and_never_come():
+    """Told, degraded, and no endless connecting."""
+
+    async def scenario():
+        seen = desk()
+        seen.venue.picture = lambda line: line.say(
+            f'[0,"ws",[{row("exchange", "BTC", "1.5")}],{seen.venue.millis()}]'
+        )
+        seen.start()
+        await seen.until_state("degraded")
+        update = row("exchange", "BTC", "1.25")
+        seen.venue.last.say(f'[0,"wu",{update},{seen.venue.millis()}]')
+        await seen.until(lambda: len(seen.events("update")) == 1)
+        assert "1.25" == seen.books()["spot/exchange BTC"]
+        assert 1 == len(seen.venue.connections)
+        await seen.stop()
+
+    run_virtually(scenario())
+
+
 @pytest.mark.parametrize("code", [20051, "20051"])
 def test_restart_of_the_venue(code):
     """A stop of the server is a new connection and a new picture."""

@@ -49,24 +49,29 @@ def flags_of(event: wire.Event) -> int:
     return wire.FLAGS if flags is None else flags & wire.FLAGS
 
 
-def check_auth(event: wire.Event) -> None:
+def check_auth(event: wire.Event) -> bool:
     """Take in the answer to a login.
+
+    Returns:
+        Whether it says that the key may read wallets. One that does not say what the
+        key may do is shown right by the first wallet told; an empty picture would mean
+        nothing.
 
     Raises:
         VenueRefused: the key is not accepted, or may not read wallets.
-        VenueUnavailable: it failed for another reason, or does not say what the key
-            may do: without the permission an empty picture would mean nothing.
+        VenueUnavailable: it failed for another reason.
     """
     if event.text("status") != "OK":
         text = event.text("msg") or "the login failed without a reason"
         raise meaning(event.number("code"), text, WALLETS_PERMISSION)
     caps = _object(event.value("caps"))
     if caps is None:
-        raise VenueUnavailable("Bitfinex: the login does not say what the key may do")
+        return False
     wallets = _object(caps.get("wallets")) or {}
     read = wallets.get("read")
     if read is not True and wire.code_of(read) != 1:
         raise lacking(WALLETS_PERMISSION)
+    return True
 
 
 def _object(value: Any) -> dict[str, Any] | None:

@@ -75,13 +75,16 @@ def read_list(
 
 
 def standing(
-    row: WalletRow, pocket: Pocket, venue_time: datetime | None = None
+    row: WalletRow,
+    pocket: Pocket,
+    venue_time: datetime | None = None,
+    account_sequence: str | None = None,
 ) -> Observed:
     """Return a balance that nothing is said to have moved.
 
     What the row says of the last ledger entry is no news: it goes to the attributes.
     """
-    attributes = _attributes(row)
+    attributes = _attributes(row, account_sequence)
     if row.description is not None:
         attributes["description"] = row.description
     if row.meta is not None:
@@ -103,9 +106,6 @@ def moved(
     account_sequence: str | None,
 ) -> Observed:
     """Return a balance after one ledger entry."""
-    attributes = _attributes(row)
-    if account_sequence is not None:
-        attributes["account_sequence"] = account_sequence
     return Observed(
         pocket,
         row.balance,
@@ -113,15 +113,17 @@ def moved(
         reported=row.balance,
         venue_time=venue_time,
         movements=_movements(row),
-        attributes=attributes,
+        attributes=_attributes(row, account_sequence),
     )
 
 
-def _attributes(row: WalletRow) -> dict[str, str]:
-    """Return the positions that have no field, and a word that is not the v2 one."""
+def _attributes(row: WalletRow, account_sequence: str | None) -> dict[str, str]:
+    """Return what has no field: positions, a word that is not the v2 one, a number."""
     attributes = dict(row.attributes)
     if wallet_of(row.word).wallet_id != row.word:
         attributes["wallet_type"] = row.word
+    if account_sequence is not None:
+        attributes["account_sequence"] = account_sequence
     return attributes
 
 

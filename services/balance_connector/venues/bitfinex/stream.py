@@ -58,7 +58,12 @@ from balance_connector.venues.bitfinex.options import BitfinexOptions
 from balance_connector.venues.bitfinex.wallets import is_known
 from balance_schemas.decimals import ZERO
 from balance_schemas.records import BalanceEvent
-from balance_shared.errors import FrameInvalid, PictureNeeded, VenueError
+from balance_shared.errors import (
+    FrameInvalid,
+    PictureNeeded,
+    VenueError,
+    VenueUnavailable,
+)
 
 MAINTENANCE_MAX = timedelta(seconds=120)
 """Longest maintenance without reconnecting (page ws-general, code 20060)."""
@@ -97,6 +102,7 @@ class BitfinexStream:
         self._degraded = ""
         self._frames = 0
         self._admitted = False
+        self._may_read = False
         self._mended_from: datetime | None = None
         self.synced = False
         self.health = Health(State.SYNCING, "waiting for the picture")
@@ -178,6 +184,7 @@ class BitfinexStream:
         place = f"f{self._frames}" if sequence is None else str(sequence)
         told = Told(received_at, sequence, place)
         rows = wire.read_rows(array.payload)
+        self._may_read = self._may_read or bool(rows)
         if array.kind == "ws":
             return self._picture(rows, array, told)
         if not self.synced:
@@ -189,6 +196,11 @@ class BitfinexStream:
     def _picture(
         self, rows: list[wire.WalletRow | BadRow], array: wire.Array, told: Told
     ) -> Step:
+        if not self._may_read:
+            raise VenueUnavailable(
+                "Bitfinex: the login does not say what the key may do, and the picture "
+                "is empty"
+            )
         reading = read_list(rows, self._names, time_of(array.time_ms))
         self._held = {row.pocket: row.balance for row in reading.observed}
         if self._calc is not None:
@@ -266,11 +278,8 @@ class BitfinexStream:
         pocket = pocket_of(row.word, row.code, self._names)
         time = time_of(array.time_ms)
         changed = row.available is None or self._held.get(pocket) != row.balance
-        observed = (
-            moved(row, pocket, time, array.account_sequence)
-            if changed
-            else standing(row, pocket, time)
-        )
+        tell = moved if changed else standing
+        observed = tell(row, pocket, time, array.account_sequence)
         self._held[pocket] = row.balance
         self._want_available(observed)
         return self._books.update(observed, told, position, changed=changed)
@@ -300,7 +309,7 @@ class BitfinexStream:
                 self._numbers.flags = flags_of(event)
                 self._set_good()
             case "auth":
-                check_auth(event)
+                self._may_read = check_auth(event) or self._may_read
                 self._admitted = True
             case "unauth":
                 raise PictureNeeded("logged_out", "Bitfinex ended the login")

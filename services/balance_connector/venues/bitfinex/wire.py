@@ -9,7 +9,8 @@ in 2026):
 - TIMESTAMP too: ``[0,TYPE,PAYLOAD,MSG_SEQ,ACCOUNT_SEQ,MTS]``, ``[0,"hb",MSG_SEQ,MTS]``
 
 Other channels have MSG_SEQ alone. Elements are counted from the front: ACCOUNT_SEQ,
-which jumps and repeats, must never be taken for MSG_SEQ. A wallet array has three
+which jumps and repeats, must never be taken for MSG_SEQ. A frame may leave a number
+out: what can only be a time is MTS, wherever it stands. A wallet array has three
 positions or more (page "Wallets"; the venue may append some at any time).
 """
 
@@ -41,6 +42,8 @@ NAME_CHARS_MAX = 200
 """Most characters of a wallet's word or a currency's code."""
 
 _DIGITS_MAX = 18
+_TIME_MS_MIN = 10**12
+"""The year 2001 as MTS; no number of frames gets there."""
 _TYPE, _PAYLOAD, _AFTER_PAYLOAD = 1, 2, 3
 _BALANCE, _INTEREST, _AVAILABLE, _DESCRIPTION, _META = 2, 3, 4, 5, 6
 _POSITIONS_MIN = 3
@@ -200,12 +203,11 @@ def _read_array(items: list[msgspec.Raw], flags: int) -> Array:
         return Array(channel, kind, payload, time_ms=_time(items, at, timed))
     if kind == NOTICE:
         return _notice(items, timed)
-    sequence = _whole(items, at)
-    account = None
-    at += 1
-    if channel == 0 and kind != HEARTBEAT:
-        account = text_of(items[at]) if at < len(items) else None
-        at += 1
+    sequence = account = None
+    if not _is_time(items, at, timed):
+        sequence, at = _whole(items, at), at + 1
+    if channel == 0 and kind != HEARTBEAT and not _is_time(items, at, timed):
+        account, at = text_of(items[at]) if at < len(items) else None, at + 1
     return Array(channel, kind, payload, sequence, account, _time(items, at, timed))
 
 
@@ -230,6 +232,11 @@ def read_whole(raw: msgspec.Raw) -> int:
     if not _number(body):
         raise ValueError(f"{body[:40]!r} is no whole number")
     return int(body)
+
+
+def _is_time(items: list[msgspec.Raw], at: int, timed: bool) -> bool:
+    """Whether an element in the place of a number can only be the time."""
+    return (_time(items, at, timed) or 0) >= _TIME_MS_MIN
 
 
 def _time(items: list[msgspec.Raw], at: int, timed: bool) -> int | None:

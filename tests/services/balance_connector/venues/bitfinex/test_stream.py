@@ -239,11 +239,29 @@ class TestOpening:
         assert "wallets: read" in str(demand)
 
     @pytest.mark.parametrize("caps", ["", ',"caps":null', ',"caps":"{"', ',"caps":5'])
-    def test_unknown_permission_is_tried_again(self, caps):
+    def test_unknown_permission_is_shown_by_the_first_wallet(self, caps):
         """An empty picture of a key that may read nothing must not zero the books."""
-        frame = f'{{"event":"auth","status":"OK","chanId":0{caps}}}'
+        known: dict[str, Holding] = {}
+        list(connection(known).receive(ws([BTC], 1), NOW).events)
+        frame = f'{{"event":"auth","status":"OK","chanId":0{caps}}}'.encode()
+        stream = fresh(known, epoch=2)
+        stream.receive(conf(BOTH), NOW)
 
-        assert isinstance(fresh().receive(frame.encode(), NOW).demand, VenueUnavailable)
+        assert stream.receive(frame, NOW).demand is None
+        step = stream.receive(ws([], 1), NOW)
+        assert isinstance(step.demand, VenueUnavailable)
+        assert [] == list(step.events)
+        assert not stream.synced
+        assert ["1.5"] == [str(held.balance) for held in known.values()]
+
+        stream = fresh(known, epoch=3)
+        stream.receive(conf(BOTH), NOW)
+        stream.receive(frame, NOW)
+        assert told(stream.receive(ws([BTC], 1), NOW))
+        assert [("absent", "spot", "exchange", "BTC", "0")] == told(
+            stream.receive(ws([], 2), NOW)
+        )
+        assert State.LIVE is stream.health.state
 
     def test_wallets_before_the_login_are_in_doubt(self):
         """An empty picture before the permission is known says nothing."""
@@ -611,6 +629,7 @@ class TestUpdate:
             event.kind,
         )
         assert "the last change" == event.attributes["description"]
+        assert "7" == event.attributes["account_sequence"]
         assert {} == stream._books.recent
 
     def test_new_balance_with_what_is_available_is_a_change(self, stream):
@@ -731,6 +750,28 @@ class TestNumbers:
         assert State.DEGRADED is stream.health.state
         assert (time_of(MTS) if flags else None) == event.venue_time
         assert event.sequence is None
+
+    @pytest.mark.parametrize("tail", ["", f",{MTS}"])
+    def test_numbers_acknowledged_and_never_sent(self, tail):
+        """They are told and not trusted, as without the flag; no endless new picture."""
+        stream = connection()
+        list(stream.receive(f'[0,"ws",[{BTC}]{tail}]'.encode(), NOW).events)
+        step = stream.receive(f'[0,"wu",{BTC}{tail}]'.encode(), NOW)
+        (event,) = step.events
+
+        assert (None, None) == (step.demand, event.sequence)
+        assert (time_of(MTS) if tail else None) == event.venue_time
+        assert State.DEGRADED is stream.health.state
+        assert "numbers no frames" in stream.health.reason
+
+    def test_numbers_that_begin_after_the_picture_are_followed(self):
+        """From the first one on a missing one is a gap."""
+        stream = connection()
+        list(stream.receive(ws([BTC], None), NOW).events)
+        list(stream.receive(wu(BTC, 5), NOW).events)
+
+        assert isinstance(stream.receive(wu(BTC, None), NOW).demand, SequenceGap)
+        assert isinstance(stream.receive(wu(BTC, 7), NOW).demand, SequenceGap)
 
     def test_numbers_that_come_late_make_it_live(self):
         """Live from the acknowledgement on."""

@@ -12,6 +12,7 @@ from balance_shared.errors import FrameInvalid
 
 NONE, TIMESTAMP, SEQ_ALL = 0, 32_768, 65_536
 BOTH = SEQ_ALL | TIMESTAMP
+MTS = 1_786_327_545_453
 
 
 def read(frame: str | bytes, flags: int) -> tuple:
@@ -49,6 +50,12 @@ def read(frame: str | bytes, flags: int) -> tuple:
         (BOTH, '[0,"n",[1],17]', (0, "n", None, None, None)),
         (BOTH, '[0,"n",[1]]', (0, "n", None, None, None)),
         (SEQ_ALL, '[0,"n",[1],12]', (0, "n", 12, None, None)),
+        (BOTH, f'[0,"wu",[],143,{MTS}]', (0, "wu", 143, None, MTS)),
+        (BOTH, f'[0,"wu",[],{MTS}]', (0, "wu", None, None, MTS)),
+        (BOTH, f'[0,"wu",[],143,{MTS},"new"]', (0, "wu", 143, None, MTS)),
+        (BOTH, f'[0,"hb",{MTS}]', (0, "hb", None, None, MTS)),
+        (BOTH, f"[17,[1],{MTS}]", (17, "", None, None, MTS)),
+        (SEQ_ALL, f'[0,"wu",[],{MTS},1]', (0, "wu", MTS, "1", None)),
         (TIMESTAMP, '[0,"wu",[],17]', (0, "wu", None, None, 17)),
         (TIMESTAMP, '[0,"hb",17]', (0, "hb", None, None, 17)),
         (BOTH, seed("ws_notice"), (0, "n", 143, None, None)),
@@ -63,7 +70,7 @@ def read(frame: str | bytes, flags: int) -> tuple:
     ],
 )
 def test_numbers_are_counted_from_the_front(flags, frame, expected):
-    """Each layout of the flags, and the frames captured with both of them."""
+    """Each layout of the flags, frames captured with both, and frames without one."""
     assert expected == read(frame, flags)
 
 
