@@ -1,7 +1,9 @@
 """Asking Kraken for its asset names: the two calls of ``Assets`` and what they tell.
 
 The names are asked for at the start, once a day, and soon after a code was met that is
-not among them. Without an answer the tables at hand go on serving.
+not among them. Without an answer the tables at hand go on serving. A second answer with
+internal codes is none: where ``assetVersion`` is not heeded, the join would rename the
+balances to them.
 """
 
 from collections.abc import Mapping
@@ -12,7 +14,7 @@ import msgspec
 from balance_connector.names_due import NamesDue
 from balance_connector.rows import UNREADABLE
 from balance_connector.venue import Request, Response, Step
-from balance_connector.venues.kraken.assets import AssetNames, join
+from balance_connector.venues.kraken.assets import LEGACY, AssetNames, join
 from balance_connector.venues.kraken.refusals import result_of
 from balance_shared.errors import FrameInvalid, VenueError
 
@@ -60,6 +62,9 @@ class AskedNames:
             return Step(invalid=FrameInvalid("invalid_names", str(error)))
         if asked is INTERNAL:
             self._internal = answer
+        elif internal := sorted(answer.keys() & LEGACY.keys()):
+            text = f"{internal[0]} is told as a display name"
+            return Step(invalid=FrameInvalid("invalid_names", text))
         elif self._internal:
             self.table = AssetNames(self._aliases, join(self._internal, answer))
             self.due.learned(received_at)

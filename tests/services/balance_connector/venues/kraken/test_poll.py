@@ -125,6 +125,18 @@ def test_documented_answer_is_a_picture():
     assert {10} == {event.snapshot_size for event in events}
 
 
+def test_display_names_that_are_internal_codes_are_none():
+    """A venue that does not heed the version must not rename what is known."""
+    poll = polls()
+    step = round_of(poll, balance(XXBT="1.5", ZUSD="10"), names=(PLAIN, PLAIN))
+
+    assert [("BTC", "XXBT"), ("USD", "ZUSD")] == [
+        (event.asset, event.venue_asset) for event in step.events
+    ]
+    poll.begin(NOW + timedelta(minutes=11))
+    assert "Assets" == poll.request(1, NOW).source
+
+
 def test_later_answers_tell_changes_only():
     """What changed is an update with its delta, what vanished is absent."""
     poll = polls()
