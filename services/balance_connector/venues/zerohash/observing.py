@@ -15,13 +15,17 @@ from balance_schemas.records import Movement
 from balance_shared.errors import FrameInvalid
 
 _SINCE_1970 = datetime(1970, 1, 1, tzinfo=UTC)
+_MS_MIN = 10**12
+"""The year 2001: the venue is younger, so that less is not milliseconds. A sample of
+its webhooks has seconds; a time of 1970 would be invented, and older than any other."""
 _TOLD = frozenset({"movement_id", "movement_type", "movement_timestamp", "change"})
 
 
 def time_of_ms(text: str) -> datetime | None:
     """Return milliseconds since 1970 as a time, or None where they are none."""
     try:
-        return _SINCE_1970 + timedelta(milliseconds=int(text))
+        ms = int(text)
+        return _SINCE_1970 + timedelta(milliseconds=ms) if ms >= _MS_MIN else None
     except (ValueError, OverflowError):
         return None
 

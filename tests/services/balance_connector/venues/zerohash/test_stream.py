@@ -703,6 +703,32 @@ class TestUpdates:
         assert [("update", SUB, "available", "BTC", "1")] == told(step.events)
         assert step.demand is None
 
+    @pytest.mark.parametrize(
+        ("at", "time"),
+        [
+            (1767323045123, NOW.replace(microsecond=123_000)),
+            ("1767323045123", NOW.replace(microsecond=123_000)),
+            (1767323045, None),
+            (0, None),
+            (-1, None),
+            (1767323045123456, None),
+            (1767323045123456789, None),
+            ("2026-01-02T03:04:05", None),
+        ],
+    )
+    def test_number_is_a_time_in_milliseconds_or_none(self, at, time):
+        """In seconds it is no time of 1970, older than every other run: it is kept."""
+        stream = live()
+        list(stream.receive(update(run_id=1, at="2026-01-02T03:04:05Z"), NOW).events)
+        movements = [moved("0.5", movement_timestamp=at)]
+        step = stream.receive(update(run_id=2, at=at, movements=movements), NOW)
+        (event,) = step.events
+        (movement,) = event.movements
+
+        assert ("update", None) == (event.kind, step.demand)
+        assert (time, str(at)) == (event.venue_time, event.attributes["run_timestamp"])
+        assert (time, str(at)) == (movement.occurred_at, movement.occurred_at_text)
+
     def test_times_of_other_accounts_do_not_matter(self):
         """Order is looked at for each account alone."""
         stream = live()
