@@ -34,7 +34,11 @@ from balance_connector.venue import (
 )
 from balance_connector.venues.bitfinex.auth import private_call
 from balance_connector.venues.bitfinex.names import AskedNames, maps_told
-from balance_connector.venues.bitfinex.observing import pocket_of, time_of
+from balance_connector.venues.bitfinex.observing import (
+    pocket_of,
+    time_of,
+    word_kept,
+)
 from balance_connector.venues.bitfinex.options import BitfinexOptions
 from balance_connector.venues.bitfinex.refusals import rows_of
 from balance_connector.venues.bitfinex.wallets import is_known
@@ -175,7 +179,8 @@ class BitfinexHistory:
                 str(at): text
                 for at in range(len(items))
                 if at not in _TOLD and (text := _text_at(items, at))
-            },
+            }
+            | word_kept(word),
         )
         return _Line(line_id, time_ms, observed, word)
 

@@ -119,12 +119,15 @@ def moved(
 
 def _attributes(row: WalletRow, account_sequence: str | None) -> dict[str, str]:
     """Return what has no field: positions, a word that is not the v2 one, a number."""
-    attributes = dict(row.attributes)
-    if wallet_of(row.word).wallet_id != row.word:
-        attributes["wallet_type"] = row.word
+    attributes = row.attributes | word_kept(row.word)
     if account_sequence is not None:
         attributes["account_sequence"] = account_sequence
     return attributes
+
+
+def word_kept(word: str) -> dict[str, str]:
+    """Return a wallet's word as an attribute, unless it is the one in the key."""
+    return {} if wallet_of(word).wallet_id == word else {"wallet_type": word}
 
 
 def _movements(row: WalletRow) -> tuple[Movement, ...]:

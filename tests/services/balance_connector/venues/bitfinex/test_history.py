@@ -218,6 +218,20 @@ def test_permission_is_named():
     assert "history: read" in str(asked.receive(Response(500, body), NOW).demand)
 
 
+@pytest.mark.parametrize(
+    ("wallet", "text"),
+    [('"trading"', ""), ("null", "Settlement @ 185.79 on wallet trading")],
+)
+def test_old_word_is_kept_beside_the_new_one(wallet, text):
+    """As in the stream: the pocket is margin, what was sent is not dropped."""
+    asked = asking()
+    asked.request(1, NOW)
+    (observed,) = receive(asked, line(7, wallet=wallet, text=text)).lines
+
+    assert ("margin", "margin") == (observed.pocket.wallet, observed.pocket.wallet_id)
+    assert {"wallet_type": "trading"} == observed.attributes
+
+
 def test_line_of_a_told_update_is_not_told_again():
     """Updates have no id: a line is known by its wallet, asset and balance."""
     asked = asking()
