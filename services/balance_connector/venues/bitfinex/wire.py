@@ -213,8 +213,8 @@ def _read_array(items: list[msgspec.Raw], flags: int) -> Array:
 
 def _notice(items: list[msgspec.Raw], timed: bool) -> Array:
     """Return a frame of type ``n``, which may have one number or both, or none."""
-    numbers = len(items) - _AFTER_PAYLOAD - timed
-    sequence = _whole(items, _AFTER_PAYLOAD) if numbers > 0 else None
+    at = _AFTER_PAYLOAD
+    sequence = None if _is_time(items, at, timed) else _digits(items, at)
     return Array(0, NOTICE, items[_PAYLOAD], sequence)
 
 
@@ -240,7 +240,12 @@ def _is_time(items: list[msgspec.Raw], at: int, timed: bool) -> bool:
 
 
 def _time(items: list[msgspec.Raw], at: int, timed: bool) -> int | None:
-    if not timed or at >= len(items) or not _number(bytes(items[at])):
+    return _digits(items, at) if timed else None
+
+
+def _digits(items: list[msgspec.Raw], at: int) -> int | None:
+    """Return an element that is a whole number, None where it is none."""
+    if at >= len(items) or not _number(bytes(items[at])):
         return None
     return int(bytes(items[at]))
 
