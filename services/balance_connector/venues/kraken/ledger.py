@@ -114,6 +114,11 @@ class AccountLedger:
         if not is_known(wallet) and wallet != UNNAMED:
             notes.append(Note.UNKNOWN_WORD)
         balance, scope = self._establish(asset, wallet, delta, row)
+        attributes = read.extras
+        if scope == "account" and wallet != UNNAMED and asset.wallets.get(UNNAMED):
+            # The picture named no wallet: whose the figure is, is not known either.
+            attributes = attributes | _words(row)
+            wallet, balance = UNNAMED, add(asset.wallets[UNNAMED], delta)
         asset.total = add(asset.total, delta)
         asset.wallets[wallet] = balance
         occurred_at = time_of(row.timestamp)
@@ -126,7 +131,7 @@ class AccountLedger:
             venue_id=row.ledger_id,
             venue_time=occurred_at,
             movements=(movement_of(row, delta, occurred_at),),
-            attributes=read.extras,
+            attributes=attributes,
         )
 
     def _repeats(self, row: wire.UpdateRow) -> bool:
@@ -218,6 +223,12 @@ class AccountLedger:
 
 def _fact(row: wire.UpdateRow) -> str:
     return f"{row.user or ''}|{row.ledger_id}"
+
+
+def _words(row: wire.UpdateRow) -> dict[str, str]:
+    """Return the venue's words for an entry's wallet."""
+    words = {"wallet_type": row.wallet_type, "wallet_id": row.wallet_id}
+    return {name: word for name, word in words.items() if word}
 
 
 def _only_wallet(row: wire.UpdateRow, asset: _Asset) -> Wallet:

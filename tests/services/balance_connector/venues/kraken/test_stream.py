@@ -458,6 +458,51 @@ class TestUpdate:
         assert ("unknown", Decimal(5)) == (event.balance_scope, event.balance)
         assert step.demand is not None
 
+    def test_figure_of_an_account_whose_picture_named_no_wallet(self):
+        """It is told of what the picture told, and no wallet goes below zero for it."""
+        stream = connection()
+        five = frame("snapshot", ['{"asset":"BTC","balance":5}'], 1)
+        list(stream.receive(five, NOW).events)
+        entries = [
+            entry("BTC", "-2", "2.999", fee="0.001"),
+            entry("BTC", "1", "1", ledger_id="L2", wallet=("earn", "liquid")),
+            entry("BTC", "0.5", "4.499", ledger_id="L3"),
+        ]
+        steps = [
+            stream.receive(frame("update", [each], number), NOW)
+            for number, each in enumerate(entries, start=2)
+        ]
+        events = [event for step in steps for event in step.events]
+
+        assert [
+            ("unspecified", "", "2.999", "-2.001", "account"),
+            ("earn", "liquid", "1", "1", "wallet"),
+            ("unspecified", "", "3.499", "0.5", "account"),
+        ] == [
+            (e.wallet, e.wallet_id, str(e.balance), str(e.delta), e.balance_scope)
+            for e in events
+        ]
+        assert {"wallet_type": "spot", "wallet_id": "main"} == events[0].attributes
+        assert State.LIVE is stream.health.state
+
+    def test_figure_of_an_account_whose_picture_was_empty(self):
+        """All of its wallets were at zero, so that each is known."""
+        stream = connection()
+        none = frame("snapshot", ['{"asset":"BTC","balance":0.0,"wallets":[]}'], 1)
+        list(stream.receive(none, NOW).events)
+        entries = [
+            entry("BTC", "1", "1"),
+            entry("BTC", "0.5", "1.5", ledger_id="L2", wallet=("earn", "liquid")),
+        ]
+        (main, liquid) = [
+            event
+            for number, each in enumerate(entries, start=2)
+            for event in stream.receive(frame("update", [each], number), NOW).events
+        ]
+
+        assert ("main", Decimal(1)) == (main.wallet_id, main.balance)
+        assert ("liquid", Decimal("0.5")) == (liquid.wallet_id, liquid.balance)
+
     def test_entry_without_a_wallet_goes_to_the_only_one(self, stream):
         """USD has one wallet, so that is meant."""
         row = entry("USD", "1", "101", wallet=None)
