@@ -8,6 +8,7 @@ that breaks an invariant raises `RecordUnfitError`: an amount that does not fit
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any, ClassVar
 
 import msgspec
@@ -28,39 +29,55 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     NAMED: ClassVar[tuple[str, ...]] = ()
     """Text fields that must not be empty."""
 
-    _amounts: ClassVar[tuple[str, ...]] = ()
-    _times: ClassVar[tuple[str, ...]] = ()
+    _checked: ClassVar[tuple["_Fields", "_Fields", "_Fields"]]
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Note once which fields are amounts and which are times."""
         super().__init_subclass__(**options)
         fields = cls.__annotations__.items()
         amounts, times = (Decimal, Decimal | None), (datetime, datetime | None)
-        cls._amounts = tuple(name for name, kind in fields if kind in amounts)
-        cls._times = tuple(name for name, kind in fields if kind in times)
+        cls._checked = (
+            _Fields(tuple(name for name, kind in fields if kind in amounts)),
+            _Fields(tuple(name for name, kind in fields if kind in times)),
+            _Fields(cls.NAMED),
+        )
 
     def __post_init__(self) -> None:
         """Check the invariants that hold for every record."""
-        name = ""
+        amounts, times, named = self._checked
         try:
-            for name in self._amounts:
-                amount = getattr(self, name)
-                if amount is not None:
-                    exact(amount)
+            for value in amounts.of(self):
+                if value is not None:
+                    exact(value)
         except AmountUnfitError as error:
-            raise RecordUnfitError(f"{self._place(name)}: {error}") from None
-        for name in self._times:
-            time = getattr(self, name)
-            if time is None or time.tzinfo is UTC:
+            raise RecordUnfitError(f"{amounts.named(self, value)}: {error}") from None
+        for value in times.of(self):
+            if value is None or value.tzinfo is UTC:
                 continue
-            if time.utcoffset() != _UTC_OFFSET:
-                raise RecordUnfitError(f"{self._place(name)}: {time} is not in UTC")
-        for name in self.NAMED:
-            if not getattr(self, name):
-                raise RecordUnfitError(f"{self._place(name)} is empty")
+            if value.utcoffset() != _UTC_OFFSET:
+                place = times.named(self, value)
+                raise RecordUnfitError(f"{place}: {value} is not in UTC")
+        if not all(named.of(self)):
+            empty = next(value for value in named.of(self) if not value)
+            raise RecordUnfitError(f"{named.named(self, empty)} is empty")
 
-    def _place(self, name: str) -> str:
-        return f"{type(self).__name__}.{name}"
+
+class _Fields:
+    """Some fields of a record type, got in one go."""
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        self._names = names
+        # of one field alone it would give no tuple
+        self.of = attrgetter(*names, *names[:1]) if names else _no_values
+
+    def named(self, record: Record, value: object) -> str:
+        """Return the type and the first of the fields with that very value."""
+        names = (name for name in self._names if getattr(record, name) is value)
+        return f"{type(record).__name__}.{next(names)}"
+
+
+def _no_values(_: object) -> tuple[()]:
+    return ()
 
 
 class Movement(Record, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ both ways). Source: Apache Avro 1.12 specification, "Binary encoding".
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from itertools import chain
 from typing import Any, cast
 
@@ -26,6 +27,12 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _NULL, _NOT_NULL = b"\0", b"\2"
 _END = b"\0"  # of an array or a map; alone it is an empty one
+
+_READY_MAX = 4096
+_READY_BYTES_MAX = 12
+_ready: dict[str, bytes] = {}
+"""Short texts written lately: names come again. Ids, amounts and times do not, or to
+find one takes as long as to write it."""
 
 
 def writer_of(kind: Any) -> Writer:
@@ -56,16 +63,17 @@ def writer_of(kind: Any) -> Writer:
 def _record(kinds: Sequence[Any]) -> Writer:
     """Return ``lambda record: join((w0(v0), null if v1 is None else w1(v1), …))``."""
     known: dict[str, Any] = {"astuple": astuple, "join": b"".join}
-    known |= {"null": _NULL, "not_null": _NOT_NULL}
+    known |= {"null": _NULL, "not_null": _NOT_NULL, "ready": _ready.get}
     written: list[str] = []
     for place, kind in enumerate(kinds):
+        is_nullable = isinstance(kind, list) and kind[0] == "null"
+        inner = kind[1] if is_nullable else kind
+        known[f"w{place}"] = writer_of(inner)
         value = f"w{place}(v{place})"
-        match kind:
-            case ["null", other]:
-                known[f"w{place}"] = writer_of(other)
-                value = f"null if v{place} is None else not_null + {value}"
-            case _:
-                known[f"w{place}"] = writer_of(kind)
+        if inner == "string":
+            value = f"ready(v{place}) or {value}"
+        if is_nullable:
+            value = f"null if v{place} is None else not_null + ({value})"
         written.append(value)
     values = ", ".join(f"v{place}" for place in range(len(kinds)))
     exec(  # noqa: S102 — nothing in the text is from outside
@@ -100,7 +108,14 @@ def _bytes(body: bytes) -> bytes:
 def _text(text: str) -> bytes:
     body = text.encode()
     size = len(body)
-    return (_LAST[size << 1] if size < _SHORT else _long(size)) + body
+    if size >= _SHORT:
+        return _long(size) + body
+    body = _LAST[size << 1] + body
+    if size <= _READY_BYTES_MAX:
+        if len(_ready) == _READY_MAX:
+            _ready.clear()
+        _ready[text] = body
+    return body
 
 
 def _amount(amount: Decimal) -> bytes:
@@ -126,8 +141,16 @@ def _long(number: int) -> bytes:
         return _LAST[rest]
     if not 0 <= rest < 1 << 64:
         raise OverflowError(f"{number} is no Avro long")
-    body = _MORE[rest & _TWO_GROUPS - 1]
-    rest >>= 14
+    low, rest = _MORE[rest & _TWO_GROUPS - 1], rest >> 14
+    if rest < _TWO_GROUPS:
+        return low + _LAST[rest]
+    return low + _MORE[rest & _TWO_GROUPS - 1] + _upper(rest >> 14)
+
+
+@lru_cache(1024)
+def _upper(rest: int) -> bytes:
+    """Return the groups from the fifth on, which times within 134 s share."""
+    body = b""
     while rest >= _TWO_GROUPS:
         body += _MORE[rest & _TWO_GROUPS - 1]
         rest >>= 14

@@ -17,6 +17,7 @@ from collections.abc import (
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -42,6 +43,7 @@ _ASSETS = frozenset(
 )
 
 
+@lru_cache(1024)
 def nature_of(wallet: str, wallet_id: str) -> str:
     """Return what a wallet's balance may be summed with; see ``BalanceEvent.nature``.
 
@@ -96,7 +98,7 @@ Covers = Callable[[Pocket], bool]
 """Says whether a picture that was asked for with a filter would tell a balance."""
 
 
-class Holding(NamedTuple):
+class Holding(msgspec.Struct, frozen=True):
     """One balance as last told, and when that arrived."""
 
     pocket: Pocket
@@ -181,7 +183,7 @@ class Observed(msgspec.Struct, frozen=True):
     attributes: dict[str, str] = {}
 
 
-class Told(NamedTuple):
+class Told(msgspec.Struct, frozen=True):
     """When and where something was told.
 
     Attributes:

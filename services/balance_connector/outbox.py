@@ -13,11 +13,13 @@ change takes a new picture.
 
 import asyncio
 import math
+from collections import Counter as CountOf
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
+import msgspec
 import structlog
 from prometheus_client import Counter
 
@@ -57,7 +59,7 @@ class Publisher(Protocol):
         """Give up what is in flight and start afresh."""
 
 
-class Entry(NamedTuple):
+class Entry(msgspec.Struct, frozen=True):
     """What one frame, or one part of a picture, has to say.
 
     Attributes:
@@ -170,12 +172,15 @@ class Outbox:
         await self._watched(self._publisher.publish(records))
         self._observe.publish_s.observe(self._clock.monotonic() - started_s)
         now = self._clock.now()
+        counted: CountOf[Counter] = CountOf()
         for entry in entries:
             for counter, number in entry.counters:
-                counter.inc(number)
+                counted[counter] += number
             if entry.venue_time is not None:
                 age_s = (now - entry.venue_time).total_seconds()
                 self._observe.venue_to_bus_s.observe(age_s)
+        for counter, number in counted.items():
+            counter.inc(number)
 
     async def _watched(self, publishing: Coroutine[Any, Any, None]) -> None:
         """Wait for Kafka; say so when it is slow, give up when it is lost."""

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Protocol
 
 import structlog
+from msgspec.structs import replace
 
 from balance_connector.books import Books, Told
 from balance_connector.feed import Feed
@@ -162,7 +163,7 @@ class PollRunner:
                 attributes=answer.attributes,
             )
         clashed = (Note.ASSET_CLASH,) * (rounds.books.clashes - clashes)
-        self._report(step._replace(notes=step.notes + clashed), rounds, received_at)
+        self._report(replace(step, notes=step.notes + clashed), rounds, received_at)
         if step.demand is not None:
             raise step.demand
         return step

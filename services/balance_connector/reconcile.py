@@ -195,14 +195,15 @@ def _by_asset(pocket: Pocket) -> tuple[Group, ...]:
 
 def _streamed(holdings: Collection[Holding], groups_of: GroupsOf) -> dict[Group, Sums]:
     sums: dict[Group, Sums] = {}
-    for pocket, balance, told_at, _ in holdings:
-        for group in groups_of(pocket):
+    for told in holdings:
+        for group in groups_of(told.pocket):
             held = sums.get(group)
             if held is None:
-                sums[group] = Sums(balance, pocket, told_at)
+                sums[group] = Sums(told.balance, told.pocket, told.told_at)
             else:
-                latest = max(told_at, held.told_at or told_at)
-                sums[group] = Sums(_WIDE.add(held.amount, balance), pocket, latest)
+                amount = _WIDE.add(held.amount, told.balance)
+                latest = max(told.told_at, held.told_at or told.told_at)
+                sums[group] = Sums(amount, told.pocket, latest)
     return sums
 
 
@@ -220,14 +221,13 @@ def _spared(
     known: Mapping[str, Holding], picture: Picture, groups_of: GroupsOf
 ) -> set[Group]:
     """Return the groups of which the answer tells nothing that can be read."""
-    if picture.spared is None:
-        pockets = [holding.pocket for holding in known.values()]
-    elif not picture.spared:
+    if picture.spared is not None and not picture.spared:
         return set()
-    else:
+    pockets = [holding.pocket for holding in known.values()]
+    if picture.spared is not None:
         pockets = [
             pocket
-            for pocket, *_ in known.values()
+            for pocket in pockets
             if (pocket.subaccount, pocket.venue_asset) in picture.spared
             or (pocket.subaccount, pocket.asset) in picture.spared
         ]

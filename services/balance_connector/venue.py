@@ -11,6 +11,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
 
+import msgspec
+
 from balance_connector.books import Books, Covers, Holding, Observed
 from balance_schemas.records import BalanceEvent
 from balance_shared.errors import FrameInvalid, VenueError
@@ -63,7 +65,7 @@ class Picture(NamedTuple):
     covers: Covers | None = None
 
 
-class Step(NamedTuple):
+class Step(msgspec.Struct, frozen=True):
     """What follows from one frame or answer.
 
     Attributes:

@@ -11,8 +11,9 @@ therefore raises only for what a retry does not mend.
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
+import msgspec
 from aiokafka import AIOKafkaProducer
 
 from balance_schemas.codec import encode_body, frame, schema_text
@@ -33,7 +34,7 @@ BATCH_BYTES_MAX = 1_000_000
 """Largest batch, below the broker's limit of 1,048,588 bytes for a batch."""
 
 
-class Outgoing(NamedTuple):
+class Outgoing(msgspec.Struct, frozen=True):
     """One record on its way.
 
     Attributes:
@@ -73,17 +74,18 @@ class Producer:
         self._settings = settings
         self._registry = registry
         self._topics = tuple(topics)
-        self._schema_ids: dict[str, int] = {}
+        self._headers: dict[str, bytes] = {}
         self._partitions: dict[str, int] = {}
         self._producer: AIOKafkaProducer | None = None
 
     async def __aenter__(self) -> Self:
         """Wait for registry and Kafka, however long that takes."""
         for topic in self._topics:
-            self._schema_ids[topic.name] = await self._registry.register(
+            schema_id = await self._registry.register(
                 topic.subject(self._settings.topic_prefix),
                 schema_text(topic.record.__name__),
             )
+            self._headers[topic.name] = frame(schema_id, b"")
         await self._start()
         return self
 
@@ -125,9 +127,10 @@ class Producer:
         full: list[tuple[str, int, Any]] = []
         open_: dict[tuple[str, str], tuple[str, int, Any]] = {}
         for record in records:
-            place = record.topic.name, record.account
+            topic = record.topic.name
+            place = topic, record.account
             key = None if record.key is None else record.key.encode()
-            value = frame(self._schema_ids[record.topic.name], record.body)
+            value = self._headers[topic] + record.body
             entry = open_.get(place)
             if entry is None or not _append(entry, record.time_ms, key, value):
                 entry = (*self._address(*place), producer.create_batch())

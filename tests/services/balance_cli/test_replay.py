@@ -81,7 +81,7 @@ async def publish(settings, records):
     """
     await apply_topics(settings)
     now_ms = int(datetime.now(UTC).timestamp() * 1000)
-    records = [record._replace(time_ms=now_ms) for record in records]
+    records = [replace(record, time_ms=now_ms) for record in records]
     async with (
         Registry(settings.schema_registry_url) as registry,
         Producer(settings, registry, TOPICS) as producer,
@@ -122,7 +122,7 @@ async def test_changed_event_is_shown_field_by_field(settings):
     events = bus.records[EVENTS.name]
     last = decode(BalanceEvent, frame(1, events[-1].body))
     other = encode_body(replace(last, network="moon"))
-    changed = [*events[:-1], events[-1]._replace(body=other)]
+    changed = [*events[:-1], replace(events[-1], body=other)]
     await publish(settings, bus.records[FRAMES.name] + changed)
     code, out, _ = run(settings=settings)
     assert 1 == code

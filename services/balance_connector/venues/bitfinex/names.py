@@ -70,7 +70,7 @@ def maps_told(known: Collection[Holding]) -> Maps:
 
     A balance keeps its key while the venue does not say what its code is called.
     """
-    pockets = sorted(pocket for pocket, *_ in known)
+    pockets = sorted(holding.pocket for holding in known)
     symbols = {pocket.venue_asset: pocket.asset for pocket in pockets}
     underlyings = {
         pocket.venue_asset: pocket.asset

@@ -109,7 +109,9 @@ class AccountLedger:
             return None
         user = row.user or ""
         delta = subtract(row.amount, row.fee or ZERO)
-        asset = self._assets.setdefault((user, row.asset), _Asset())
+        asset = self._assets.get((user, row.asset))
+        if asset is None:
+            asset = self._assets[user, row.asset] = _Asset()
         wallet = wallet_of(row.wallet_type, row.wallet_id) or _only_wallet(row, asset)
         if not is_known(wallet) and wallet != UNNAMED:
             notes.append(Note.UNKNOWN_WORD)
@@ -142,7 +144,7 @@ class AccountLedger:
         """
         if row.ledger_id is None:
             return False
-        fact, content = _fact(row), hash(msgspec.structs.astuple(row))
+        fact, content = _fact(row), hash(msgspec.json.encode(row))
         before = self._ledger_ids.get(fact)
         self._ledger_ids.remember(fact, content)
         if before not in {None, content}:
@@ -157,14 +159,13 @@ class AccountLedger:
     ) -> tuple[Decimal, str]:
         """Return the wallet's balance after the entry, and what its figure covers."""
         previous = asset.wallets.get(wallet)
-        expected = row.balance if previous is None else add(previous, delta)
-        if not self._has_base(row):
-            return expected, "unknown"
-        if row.balance == add(previous or ZERO, delta):
-            return row.balance, "wallet"
-        if row.balance == add(asset.total, delta):
-            return add(previous or ZERO, delta), "account"
-        return expected, "unknown"
+        expected = delta if previous is None else add(previous, delta)
+        if self._has_base(row):
+            if row.balance == expected:
+                return row.balance, "wallet"
+            if row.balance == add(asset.total, delta):
+                return expected, "account"
+        return row.balance if previous is None else expected, "unknown"
 
     def _has_base(self, row: wire.UpdateRow) -> bool:
         """Whether the picture told what this asset's wallets held."""

@@ -17,6 +17,7 @@ authentication".
 from datetime import datetime, timedelta
 
 import msgspec
+from msgspec.structs import replace
 
 from balance_connector.books import Books, Observed, Told
 from balance_connector.rows import NAMELESS, BadRow, invalid_of
@@ -296,7 +297,7 @@ class KrakenStream:
         if self.health.state is State.MAINTENANCE:
             return _ALIVE
         demand = PictureNeeded("no_answer", "the subscription was not answered")
-        return self._doubt(demand)._replace(keep=False)
+        return replace(self._doubt(demand), keep=False)
 
     def _acknowledged(self, envelope: wire.Envelope, received_at: datetime) -> Step:
         if envelope.success is not True:

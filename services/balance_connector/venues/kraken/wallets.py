@@ -1,5 +1,6 @@
 """Kraken's wallets in our words (docs, WebSocket v2 "Balances": wallet ids)."""
 
+from functools import lru_cache
 from typing import NamedTuple
 
 KNOWN_IDS = frozenset(
@@ -18,6 +19,7 @@ UNNAMED = Wallet("unspecified", "")
 """Where a picture tells only the total of an asset."""
 
 
+@lru_cache(1024)
 def wallet_of(kind: str | None, wallet_id: str | None) -> Wallet | None:
     """Return the wallet that a row names, or None where it names none.
 

@@ -9,9 +9,10 @@ read comes back as a `BadRow`. Source: docs, WebSocket v2 "Balances".
 import re
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Annotated, Any, NamedTuple, TypeVar, get_type_hints
+from typing import Annotated, Any, TypeVar, get_type_hints
 
 import msgspec
+from msgspec.structs import replace
 
 from balance_connector.amounts import amount_of
 from balance_connector.rows import (
@@ -21,7 +22,7 @@ from balance_connector.rows import (
     decoded,
     text_of,
 )
-from balance_schemas.decimals import ZERO, exact
+from balance_schemas.decimals import exact
 from balance_shared.errors import FrameInvalid
 
 LONG_MAX = 2**63 - 1
@@ -78,7 +79,7 @@ class UpdateRow(msgspec.Struct, forbid_unknown_fields=True):
     user: str | None = None
 
 
-class Read(NamedTuple):
+class Read(msgspec.Struct, frozen=True):
     """A row that was read, and the fields that we do not know, name to text.
 
     In a picture `of_wallets` has such fields for each wallet.
@@ -93,6 +94,8 @@ _DESCRIPTIVE = frozenset(
     {"asset_class", "ref_id", "timestamp", "type", "subtype", "category"}
 )
 """Fields that change no balance: a value of another type is kept as its text."""
+
+_NAMELESS = "the row names no asset"
 
 _envelope = msgspec.json.Decoder(Envelope)
 _picture = msgspec.json.Decoder(list[PictureRow])
@@ -177,16 +180,18 @@ def _checked_picture(row: PictureRow, extras: dict[str, str] | None = None) -> R
 
 def _checked_update(row: UpdateRow, extras: dict[str, str]) -> Read:
     """Return a row whose texts are known to be short."""
-    _require(row.asset)
+    if not row.asset:
+        raise ValueError(_NAMELESS)
     exact(row.balance)
     exact(row.amount)
-    exact(row.fee or ZERO)
+    if row.fee is not None:
+        exact(row.fee)
     return Read(row, extras)
 
 
 def _require(asset: str, *texts: str | None) -> None:
     if not asset:
-        raise ValueError("the row names no asset")
+        raise ValueError(_NAMELESS)
     if len(asset) + sum(len(text) for text in texts if text) > TEXT_CHARS_MAX:
         raise ValueError(f"the row's texts are longer than {TEXT_CHARS_MAX} characters")
 
@@ -226,7 +231,7 @@ def _read_picture_row(fields: dict[str, msgspec.Raw]) -> Read:
     checked = _checked_picture(row, extras)
     for _, more in read:
         _require(row.asset, *more.values())
-    return checked._replace(of_wallets=tuple(more for _, more in read))
+    return replace(checked, of_wallets=tuple(more for _, more in read))
 
 
 def _read_update_row(fields: dict[str, msgspec.Raw]) -> Read:

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from urllib.parse import quote
 
 import msgspec
+from msgspec.structs import replace
 
 from balance_connector.amounts import amount_of
 from balance_connector.books import REFERENCE, Observed, Pocket
@@ -119,7 +120,7 @@ class ZeroHashHistory:
         if more <= 0 or step.invalid is not None:
             return step
         text = f"the runs of {more} more accounts that changed are not asked for"
-        return step._replace(invalid=FrameInvalid("history_cut", text))
+        return replace(step, invalid=FrameInvalid("history_cut", text))
 
     def _find(self, page: wire.Page) -> Step:
         """Note the number of the account that was looked up; without one it is left."""

@@ -28,6 +28,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from itertools import chain
 
+from msgspec.structs import replace
+
 from balance_connector.books import Books, Observed, Told
 from balance_connector.rows import NAMELESS, BadRow, invalid_of
 from balance_connector.venue import (
@@ -199,7 +201,7 @@ class ZeroHashStream:
         self.synced = True
         step = self._picture_step(list(observed.values()), bad, unknown, told)
         lines = (self._books.backfill([row], at) for row, at in early)
-        return step._replace(events=chain(step.events, *lines))
+        return replace(step, events=chain(step.events, *lines))
 
     def _early_lines(
         self, observed: dict[Key, Observed]
@@ -227,9 +229,10 @@ class ZeroHashStream:
 
     def _remember_references(self, observed: dict[Key, Observed]) -> None:
         """Keep the accounts' numbers, of those that are empty now too."""
-        for pocket, *_ in self._books.known.values():
-            if pocket.reference:
-                self._references[key_of(pocket)] = pocket.reference
+        for holding in self._books.known.values():
+            if holding.pocket.reference:
+                reference = holding.pocket.reference
+                self._references[key_of(holding.pocket)] = reference
         for key, row in observed.items():
             if row.pocket.reference:
                 self._references[key] = row.pocket.reference
@@ -325,7 +328,7 @@ class ZeroHashStream:
         if self.synced or since is None or received_at - since <= _PICTURE_MAX:
             return _ALIVE
         demand = PictureNeeded("no_answer", "the subscription was not answered")
-        return self._doubt(demand)._replace(keep=False)
+        return replace(self._doubt(demand), keep=False)
 
     def _other(self, envelope: wire.Envelope) -> Step:
         """Take in a message that carries no balances."""

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 from bitfinex_conversation import KEY, NOW, conf_answer, row, seed, told
+from msgspec.structs import replace
 
 from balance_connector.books import Account, Books
 from balance_connector.poll import Rounds
@@ -43,7 +44,7 @@ def round_of(poll: Polls, body: bytes, *, status=200, names=None, at=NOW):
         step = poll.receive(response, at)
     if step.picture is None:
         return step
-    return step._replace(events=list(poll.rounds.tell(step.picture, at)))
+    return replace(step, events=list(poll.rounds.tell(step.picture, at)))
 
 
 def test_names_come_first_and_then_once_a_day():

@@ -6,6 +6,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 from conversation import KEY, NOW, seed, told
+from msgspec.structs import replace
 
 from balance_connector.books import Account, Books
 from balance_connector.poll import Rounds
@@ -54,7 +55,7 @@ def round_of(poll: Polls, answer: bytes, *, names=(PLAIN, DISPLAY), at=NOW):
     if step.picture is None:
         return step
     events = list(poll.rounds.tell(step.picture, at))
-    return step._replace(events=events)
+    return replace(step, events=events)
 
 
 def test_names_come_first_and_then_once_a_day():
