@@ -6,7 +6,6 @@ PostgreSQL is read in one snapshot, taken first: what Kafka says later can only 
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from itertools import groupby
 from typing import Any, LiteralString
 
 import psycopg
@@ -21,7 +20,7 @@ from balance_shared.settings import StorageSettings
 from balance_storage import rows, sql
 from balance_storage.chain import End
 from balance_storage.database import Cursor, checked_dsn
-from balance_storage.lines import Place
+from balance_storage.lines import Place, read_lines
 from balance_storage.rows import NULL, Placed
 from balance_storage.verify import (
     ChainCheck,
@@ -122,24 +121,13 @@ async def _walk_chains(cursor: Cursor, report: Report, progress: Progress) -> No
 
 async def _stored(cursor: Cursor, account_id: int, after: int) -> list[Stored]:
     """Return the next rows of an account with their ledger lines."""
+    stretch = account_id, after, ROWS_AT_ONCE
     found = [
-        line.split("\t", 2)
-        for line in await _copied(
-            cursor, sql.READ_LINES, (account_id, after, ROWS_AT_ONCE)
-        )
+        text.split("\t", 3) for text in await _copied(cursor, sql.READ_LINES, stretch)
     ]
-    if not found:
-        return []
-    last = int(found[-1][0])
-    lines = await _copied(cursor, sql.READ_MOVEMENTS, (account_id, after, last))
-    pairs = (line.split("\t", 1) for line in lines)
-    movements = {
-        number: [rest for _, rest in some]
-        for number, some in groupby(pairs, key=lambda pair: pair[0])
-    }
     return [
-        Stored(int(at), _bytes(link), line, movements.get(at, ()))
-        for at, link, line in found
+        Stored(int(at), _bytes(link), line, read_lines(lines))
+        for at, link, lines, line in found
     ]
 
 
@@ -156,10 +144,6 @@ def _bytes(link: str) -> bytes:
 
 
 async def _compare_tables(cursor: Cursor, report: Report) -> None:
-    await cursor.execute(sql.STRAY_LINES)
-    async for venue, account, number, line, movement_id in cursor:
-        where = f"ledger line {line} of row {number}: {movement_id}"
-        report.add(Kind.ADDED, f"{venue}|{account}", where)
     await cursor.execute(sql.WRONG_KEYS)
     async for venue, account, key in cursor:
         report.add(Kind.CHANGED, f"{venue}|{account}", f"the parts of key {key}")

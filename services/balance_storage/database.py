@@ -351,17 +351,14 @@ async def _copy_ids(cursor: Cursor, beside: Beside) -> None:
 
 
 async def _copy_rows(cursor: Cursor, draft: Draft) -> None:
-    """Store tellings and ledger lines, let them hold, and move the ends."""
+    """Store tellings, let them hold, and move the ends."""
     beside = draft.beside
     if draft.tellings:
         await _copy(cursor, sql.COPY_TELLINGS, draft.tellings)
-    if beside.movements:
-        await _copy(cursor, sql.COPY_LINES, "".join(beside.movements).encode())
     if beside.current:
-        owners, numbers, times = zip(*beside.current.values(), strict=True)
-        values = _joined(owners), _joined(numbers), min(times), max(times)
+        told = beside.current, *zip(*beside.current.values(), strict=True)
         # Never prepared: a plan of when the table was small would be kept.
-        await cursor.execute(sql.MERGE, values, prepare=False)
+        await cursor.execute(sql.MERGE, list(map(_joined, told)), prepare=False)
     ends = draft.after.values()
     moved = [end.number for end in ends], [end.link.hex() for end in ends]
     await cursor.execute(sql.MOVE_ENDS, (list(draft.after), *moved))
@@ -372,9 +369,9 @@ async def _copy(cursor: Cursor, statement: LiteralString, made: bytes) -> None:
         await copy.write(made)
 
 
-def _joined(numbers: Iterable[int]) -> str:
-    """Return numbers as one text, which is read faster than an array of them."""
-    return ",".join(map(str, numbers))
+def _joined(values: Iterable[int | str]) -> str:
+    """Return numbers or times as one text, read faster than an array of them."""
+    return ",".join(map(str, values))
 
 
 def _columns(places: Sequence[Place]) -> tuple[list[str], list[int]]:

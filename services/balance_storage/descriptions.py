@@ -42,6 +42,10 @@ _MOVEMENT = {
     "received_at": "When that event arrived.",
     "line": "Place of the line in its event, from 0.",
 }
+_LINES = {
+    "lines": "Its ledger lines as COPY writes them, one a line of text, which is what "
+    "is chained; null if none. The view movements shows them."
+}
 _HOLDS = {
     "kind": "Kind of the record: snapshot, update or absent (balance 0).",
     "event_id": "Event id of the record that holds now; a row of events.",
@@ -93,16 +97,10 @@ _SOURCES: dict[str, tuple[str, str | None, str, dict[str, str]]] = {
         "BalanceEvent",
         None,
         (
-            "The rows behind events and retellings, partitioned by month of "
-            "received_at. Read those views."
+            "The rows behind events, retellings and movements, partitioned by month "
+            "of received_at. Read those views."
         ),
-        {**_PLACE, **_EFFECTIVE, **_IDS, **_CHAIN},
-    ),
-    "movement_lines": (
-        "BalanceEvent",
-        "movements",
-        "The rows behind movements, partitioned as tellings are. Read that view.",
-        {**_CHAIN, **_MOVEMENT},
+        {**_PLACE, **_EFFECTIVE, **_IDS, **_CHAIN, **_LINES},
     ),
     "chain_starts": (
         "BalanceEvent",
@@ -116,8 +114,8 @@ _SOURCES: dict[str, tuple[str, str | None, str, dict[str, str]]] = {
     "held": (
         "BalanceEvent",
         None,
-        "The rows behind balances. Read that view.",
-        {**_PLACE, **_EFFECTIVE, **_IDS, **_HOLDS},
+        "Which row of tellings holds of each balance. Read the view balances.",
+        {**_IDS, **_CHAIN},
     ),
     "events": (
         "BalanceEvent",

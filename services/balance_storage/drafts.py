@@ -17,6 +17,7 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
+from typing import cast
 
 from balance_storage.chain import End, chained
 from balance_storage.facts import Head, settle
@@ -108,6 +109,15 @@ def drafting(
         tellings.append(text.encode())
         yield
     return Draft(before, after, beside.heads, b"".join(tellings), beside)
+
+
+def drafted(steps: Generator[None, None, Draft]) -> Draft:
+    """Return the draft that `drafting` makes, without a turn for anybody else."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            return cast("Draft", done.value)
 
 
 def owners(keys: set[str], numbers: Numbers) -> list[int]:

@@ -1,18 +1,21 @@
 """What is written of a batch: lines for COPY, and what changes beside them. No I/O."""
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from balance_storage.chain import Link
 from balance_storage.facts import BACKFILL, Head
+from balance_storage.rows import NULL
 
 Place = tuple[str, int]
 """(topic, partition)."""
 
 _BINARY = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _BINARY_END = b"\xff\xff"
+_MARKS = {
+    f"\\{mark}": meant for mark, meant in zip("tnrbfv", "\t\n\r\b\f\v", strict=True)
+}
 _id_live = struct.Struct(">hi16siqiiiq").pack
 _id_backfilled = struct.Struct(">hi16siiiiq").pack
 
@@ -37,17 +40,16 @@ class Beside:
     """What is written beside the tellings themselves, in their order.
 
     Attributes:
-        movements: ledger lines, for `sql.COPY_LINES`.
         ids: new ids with the epoch that told them live first; see `copied_ids`.
         live_epochs: digest of an id that was told again → the epoch that did so last.
-        current: balance_id → account_id, number and arrival of what holds now.
+        current: balance_id → account_id, number and arrival, as it is written, of what
+            holds now.
         heads: balance key → what holds now.
     """
 
-    movements: list[str] = field(default_factory=list)
     ids: list[bytes] = field(default_factory=list)
     live_epochs: dict[str, int] = field(default_factory=dict)
-    current: dict[int, tuple[int, int, datetime]] = field(default_factory=dict)
+    current: dict[int, tuple[int, int, str]] = field(default_factory=dict)
     heads: dict[str, Head] = field(default_factory=dict)
 
 
@@ -64,18 +66,18 @@ def lines(links: Iterable[Link], numbers: Numbers, beside: Beside) -> Iterator[s
         placed = row.placed
         event = placed.event
         balance_id = numbers.balances[row.key]
-        at = f"{account_id}\t{number}\t"
         if telling.again:
             beside.live_epochs[row.digest] = event.epoch
         else:
             epoch = None if event.kind == BACKFILL else event.epoch
             beside.ids.append(_id(row.digest, epoch, account_id, number))
-            beside.movements += [f"{at}{movement}\n" for movement in row.movements]
         if telling.holds and telling.effective_at:
-            beside.current[balance_id] = account_id, number, event.received_at
+            beside.current[balance_id] = account_id, number, row.received_at
             beside.heads[row.key] = Head(event.epoch, telling.effective_at)
         place_id = numbers.places[placed.topic, placed.partition]
-        yield f"{balance_id}\t{at}{place_id}\t{row.line}\t{tail}\t{link.hex()}\n"
+        told = copied_lines(() if telling.again else row.movements)
+        start = f"{balance_id}\t{account_id}\t{number}\t{place_id}"
+        yield f"{start}\t{row.line}\t{tail}\t{link.hex()}\t{told}\n"
 
 
 def _id(digest: str, epoch: int | None, account_id: int, number: int) -> bytes:
@@ -92,3 +94,25 @@ def copied_ids(ids: Iterable[bytes]) -> bytes:
     Their texts would cost PostgreSQL more than their rows.
     """
     return b"".join((_BINARY, *sorted(ids), _BINARY_END))
+
+
+def copied_lines(movements: Sequence[str]) -> str:
+    """Return ledger lines as one value of COPY, which has no line's end in it.
+
+    Args:
+        movements: as `rows.Row` has them: of what COPY escapes, tabs and backslashes.
+    """
+    if not movements:
+        return NULL
+    text = "\n".join(movements).replace("\\", "\\\\")
+    return text.replace("\t", "\\t").replace("\n", "\\n")
+
+
+def read_lines(value: str) -> tuple[str, ...]:
+    """Return the ledger lines that `copied_lines` made one value of."""
+    if value == NULL:
+        return ()
+    text = value.replace("\\\\", "\0")
+    for mark, meant in _MARKS.items():
+        text = text.replace(mark, meant)
+    return tuple(text.replace("\0", "\\").split("\n"))

@@ -29,8 +29,8 @@ _GRANTS = """
 GRANT USAGE ON SCHEMA balancebus TO {writer}, {reader};
 GRANT SELECT ON ALL TABLES IN SCHEMA balancebus TO {writer}, {reader};
 GRANT INSERT ON balancebus.accounts, balancebus.balance_keys, balancebus.tellings,
-    balancebus.movement_lines, balancebus.event_ids, balancebus.held,
-    balancebus.status, balancebus.status_changes, balancebus.reconciliations,
+    balancebus.event_ids, balancebus.held, balancebus.status,
+    balancebus.status_changes, balancebus.reconciliations,
     balancebus.reconciliation_differences, balancebus.proofs, balancebus.alerts,
     balancebus.frames, balancebus.consumer_offsets TO {writer};
 GRANT UPDATE ON balancebus.accounts, balancebus.event_ids, balancebus.held,

@@ -1,22 +1,24 @@
 """The statements of storage.
 
 Theory of operation. A batch costs these, in one transaction: the positions are locked
-and compared; the ends of the accounts' chains are locked; ids, rows and ledger lines
-are copied straight into their tables; what holds now is merged; ends and positions
-move. Mostly the batch was drafted while the one before was stored, see `drafts`, and
-the ends are compared. Else numbers are found, or made, for its accounts and balance
-keys, and ids that are stored already and what holds for the batch's keys are read.
+and compared; the ends of the accounts' chains are locked; ids and rows are copied
+straight into their tables; which rows hold now is merged; ends and positions move.
+Mostly the batch was drafted while the one before was stored, see `drafts`, and the ends
+are compared. Else numbers are found, or made, for its accounts and balance keys, and
+ids that are stored already and what holds for the batch's keys are read.
 
 Texts stand once, in ``accounts`` and ``balance_keys``: rows and indexes have numbers,
 and ids are indexed by 128 bits of their digest. ``event_ids`` stands apart because the
-partitions of ``tellings`` could each keep ids unique among their own rows only.
+partitions of ``tellings`` could each keep ids unique among their own rows only. Ledger
+lines stand in the row of their event, in the text that is chained: a row and an index
+entry of their own would cost more than they say. ``held`` says which row holds.
 
 What the process knows of other instances it knows by the positions alone: whoever holds
 the lock of a partition's position is the only one to write what depends on it.
 """
 
 from balance_storage.chain import COLUMNS as CHAINED
-from balance_storage.rows import COLUMNS, MOVEMENT_COLUMNS
+from balance_storage.rows import COLUMNS
 
 NEW_ACCOUNTS = """
 INSERT INTO balancebus.accounts (venue, account)
@@ -68,18 +70,21 @@ WHERE known.digest = told.digest
 """
 
 HEADS = """
-SELECT balance_id, epoch, effective_at FROM balancebus.held
-WHERE balance_id = ANY(string_to_array(%s, ',')::bigint[])
+SELECT h.balance_id, t.epoch, t.effective_at
+FROM balancebus.held AS h
+CROSS JOIN LATERAL (
+    SELECT * FROM balancebus.tellings AS one
+    WHERE one.account_id = h.account_id AND one.number = h.number
+        AND one.received_at = h.received_at
+    LIMIT 1
+) AS t
+WHERE h.balance_id = ANY(string_to_array(%s, ',')::bigint[])
 """
+"""There is one such row at most; the limit has each looked up in its own partition."""
 
 COPY_TELLINGS = (
     "COPY balancebus.tellings (balance_id, account_id, number, place_id, "
-    f"{', '.join(COLUMNS)}, effective_at, again, chain) FROM STDIN"
-)
-
-COPY_LINES = (
-    "COPY balancebus.movement_lines (account_id, number, "
-    f"{', '.join(MOVEMENT_COLUMNS)}) FROM STDIN"
+    f"{', '.join(COLUMNS)}, effective_at, again, chain, lines) FROM STDIN"
 )
 
 COPY_IDS = """
@@ -87,39 +92,18 @@ COPY balancebus.event_ids (digest, live_epoch, account_id, number)
 FROM STDIN (FORMAT BINARY)
 """
 
-_HELD = (
-    "balance_id, nature, venue_asset, kind, balance, available, venue_time, "
-    "received_at, epoch, event_id, place_id, topic_offset, effective_at"
-)
-
-MERGE = f"""
-INSERT INTO balancebus.held AS known ({_HELD})
-SELECT {_HELD}
-FROM unnest(string_to_array(%s, ',')::integer[], string_to_array(%s, ',')::bigint[])
-    AS told (of_account, numbered)
-CROSS JOIN LATERAL (
-    SELECT {_HELD} FROM balancebus.tellings AS one
-    WHERE one.account_id = told.of_account AND one.number = told.numbered
-        AND one.received_at BETWEEN %s AND %s
-    LIMIT 1
-) AS telling
-ON CONFLICT (balance_id) DO UPDATE SET
-    nature = excluded.nature,
-    venue_asset = excluded.venue_asset,
-    kind = excluded.kind,
-    balance = excluded.balance,
-    available = excluded.available,
-    venue_time = excluded.venue_time,
-    received_at = excluded.received_at,
-    epoch = excluded.epoch,
-    event_id = excluded.event_id,
-    place_id = excluded.place_id,
-    topic_offset = excluded.topic_offset,
-    effective_at = excluded.effective_at
-WHERE excluded.epoch >= known.epoch
-"""  # noqa: S608 — column names are our own
-"""Takes which tellings hold now, at most one a balance, and between which times they
-arrived: in which partitions they are."""
+MERGE = """
+MERGE INTO balancebus.held AS known
+USING unnest(string_to_array(%s, ',')::bigint[], string_to_array(%s, ',')::integer[],
+        string_to_array(%s, ',')::bigint[], string_to_array(%s, ',')::timestamptz[])
+    AS told (balance_id, account_id, number, received_at)
+ON known.balance_id = told.balance_id
+WHEN MATCHED THEN UPDATE SET number = told.number, received_at = told.received_at
+WHEN NOT MATCHED THEN INSERT (balance_id, account_id, number, received_at)
+    VALUES (told.balance_id, told.account_id, told.number, told.received_at)
+"""
+"""Takes which tellings hold now, at most one a balance. No other instance writes those
+of an account whose end we have locked."""
 
 MAKE_PARTITION = "SELECT balancebus.make_partition(%s)"
 
@@ -171,19 +155,12 @@ SET search_path = pg_catalog
 
 READ_LINES = f"""
 COPY (
-    SELECT t.number, t.chain, {", ".join(CHAINED)}
+    SELECT t.number, t.chain, t.lines, {", ".join(CHAINED)}
     FROM balancebus.tellings AS t
     LEFT JOIN balancebus.balance_keys USING (balance_id)
     LEFT JOIN balancebus.consumer_offsets USING (place_id)
     WHERE t.account_id = %s AND t.number > %s
     ORDER BY t.number LIMIT %s
-) TO STDOUT
-"""  # noqa: S608 — column names are our own
-
-READ_MOVEMENTS = f"""
-COPY (
-    SELECT number, {", ".join(MOVEMENT_COLUMNS)} FROM balancebus.movement_lines
-    WHERE account_id = %s AND number > %s AND number <= %s ORDER BY number, line
 ) TO STDOUT
 """  # noqa: S608 — column names are our own
 
@@ -211,13 +188,6 @@ WHERE inhparent = 'balancebus.tellings'::regclass
 """
 """The first month that retention has left whole; null: it has dropped nothing."""
 
-STRAY_LINES = """
-SELECT a.venue, a.account, m.number, m.line, m.movement_id
-FROM balancebus.movement_lines m JOIN balancebus.accounts a USING (account_id)
-WHERE NOT EXISTS (SELECT FROM balancebus.tellings t
-    WHERE t.account_id = m.account_id AND t.number = m.number)
-"""
-
 WRONG_KEYS = """
 SELECT venue, account, balance_key FROM balancebus.balance_keys
 WHERE balance_key <> (SELECT format('%s|%s|%s|%s/%s|%s', VARIADIC array_agg(
@@ -227,26 +197,25 @@ WHERE balance_key <> (SELECT format('%s|%s|%s|%s/%s|%s', VARIADIC array_agg(
 """
 
 WRONG_HEADS = """
-SELECT k.venue, k.account, k.balance_key, h.balance, t.balance
+SELECT k.venue, k.account, k.balance_key, b.balance, t.balance
 FROM balancebus.balance_keys k
 LEFT JOIN balancebus.held h USING (balance_id)
+LEFT JOIN balancebus.balances b USING (balance_key)
 LEFT JOIN LATERAL (
     SELECT * FROM balancebus.tellings one
     WHERE one.balance_id = k.balance_id AND one.effective_at IS NOT NULL
         AND one.kind <> 'backfill'
     ORDER BY one.effective_at DESC, one.number DESC LIMIT 1
 ) AS t ON true
-WHERE (h.nature, h.venue_asset, h.kind, h.balance, h.available, h.venue_time,
-        h.received_at, h.epoch, h.event_id, h.place_id, h.topic_offset, h.effective_at)
-    IS DISTINCT FROM
-    (t.nature, t.venue_asset, t.kind, t.balance, t.available, t.venue_time,
-        t.received_at, t.epoch, t.event_id, t.place_id, t.topic_offset, t.effective_at)
+WHERE (h.account_id, h.number, h.received_at)
+    IS DISTINCT FROM (t.account_id, t.number, t.received_at)
 """
 
 HELD = """
 SELECT balance_key, venue, account, event_id, epoch, balance, received_at
-FROM balancebus.balances
+FROM balancebus.balances WHERE event_id IS NOT NULL
 """
+"""What holds, where the row that says so is still there."""
 
 KNOWN_RECORDS = f"""
 COPY (

@@ -49,11 +49,6 @@ FILL = """
 WITH made AS (
     SELECT n, '2026-01-01Z'::timestamptz + n * (interval '90 days' / {size}) AS at
     FROM generate_series({first}, {last}) AS n
-), lines AS (
-    INSERT INTO balancebus.movement_lines (account_id, number, received_at, line,
-        movement_id, reference_id, type, amount, fee, change, occurred_at, attributes)
-    SELECT n % 10 + 1, n / 10 + 1, at, 0, 'L' || n, 'TXYZ', 'trade', n, 0, n, at, '{{}}'
-    FROM made
 ), ids AS (
     INSERT INTO balancebus.event_ids (digest, live_epoch, account_id, number)
     SELECT balancebus.digest_of('filled|L' || n), 1, n % 10 + 1, n / 10 + 1 FROM made
@@ -61,19 +56,19 @@ WITH made AS (
 INSERT INTO balancebus.tellings (balance_id, number, topic_offset, received_at, epoch,
     account_id, place_id, effective_at, venue_time, chain, again, event_id, feed,
     nature, venue_asset, asset_class, network, kind, balance, delta, balance_scope,
-    sequence, attributes)
+    sequence, attributes, lines)
 SELECT n % 5000 + 1, n / 10 + 1, n, at, 1, n % 10 + 1,
     (SELECT place_id FROM balancebus.consumer_offsets WHERE topic = 'filled'),
     at, at, md5(n::text)::uuid, false, 'filled|L' || n, 'ws', 'asset', 'XXBT',
-    'currency', '', 'update', n + 0.000000000000000001, n, 'wallet', n, '{{}}'
+    'currency', '', 'update', n + 0.000000000000000001, n, 'wallet', n, '{{}}',
+    concat_ws(E'\\t', at, 0, 'L' || n, 'TXYZ', 'trade', '\\N', '\\N', '\\N', '{{}}', n, 0,
+        n, at)
 FROM made
 """
 
 HOLD = """
-INSERT INTO balancebus.held (balance_id, nature, venue_asset, kind, balance, received_at,
-    epoch, event_id, place_id, topic_offset, effective_at)
-SELECT DISTINCT ON (balance_id) balance_id, nature, venue_asset, kind, balance,
-    received_at, epoch, event_id, place_id, topic_offset, effective_at
+INSERT INTO balancebus.held (balance_id, account_id, number, received_at)
+SELECT DISTINCT ON (balance_id) balance_id, account_id, number, received_at
 FROM balancebus.tellings WHERE event_id LIKE 'filled|%' AND received_at > '2026-03-25Z'
 ORDER BY balance_id, effective_at DESC
 ON CONFLICT DO NOTHING

@@ -83,6 +83,13 @@ def unmigrated(stack) -> Iterator[str]:
         yield own
 
 
+@pytest.fixture
+def another(stack) -> Iterator[str]:
+    """Give a second one."""
+    with empty_database(stack.endpoints.postgres_dsn) as own:
+        yield own
+
+
 @pytest.fixture(scope="module")
 def migrated(dsn) -> str:
     """Give the database with its tables."""

@@ -21,8 +21,8 @@ START = datetime(2026, 3, 31, 23, 59, tzinfo=UTC)
 ASSETS = ("BTC", "ETH")
 DIGITS = Decimal("1.000000000000000001")
 EMPTY = (
-    "TRUNCATE balancebus.tellings, balancebus.movement_lines, balancebus.event_ids,"
-    " balancebus.held, balancebus.consumer_offsets;"
+    "TRUNCATE balancebus.tellings, balancebus.event_ids, balancebus.held,"
+    " balancebus.consumer_offsets;"
     "UPDATE balancebus.accounts SET number = 0, chain = DEFAULT"
 )
 

@@ -103,10 +103,10 @@ DAMAGES = [
         {(Kind.CHANGED, "row 1"), (Kind.OTHER, "a of kraken|main||spot/main|BTC, {}")},
     ),
     (
-        "UPDATE balancebus.movement_lines SET fee = 0.2",
+        "UPDATE balancebus.tellings SET lines = replace(lines, '\t0.1\t', '\t0.2\t')",
         {(Kind.CHANGED, "row 2")},
     ),
-    ("DELETE FROM balancebus.movement_lines", {(Kind.CHANGED, "row 2")}),
+    ("UPDATE balancebus.tellings SET lines = NULL", {(Kind.CHANGED, "row 2")}),
     (
         "DELETE FROM balancebus.tellings WHERE event_id = 'a'",
         {
@@ -132,8 +132,16 @@ DAMAGES = [
         None,
     ),
     (
-        "UPDATE balancebus.held SET balance = 4 WHERE event_id = 'd'",
+        "UPDATE balancebus.held SET number = 5 WHERE number = 6",
         {
+            (Kind.HEAD, "kraken|main||spot/main|ETH"),
+            (Kind.LATEST, "kraken|main||spot/main|ETH"),
+        },
+    ),
+    (
+        "DELETE FROM balancebus.tellings WHERE event_id = 'd' AND again",
+        {
+            (Kind.MISSING, "row 6"),
             (Kind.HEAD, "kraken|main||spot/main|ETH"),
             (Kind.LATEST, "kraken|main||spot/main|ETH"),
         },

@@ -12,6 +12,7 @@ from balance_shared.errors import RecordInvalid
 from balance_storage import chain, facts, rows, sql
 from balance_storage.chain import End
 from balance_storage.database import Database
+from balance_storage.lines import read_lines
 from strategies import records
 
 PLACE = ("t", 0)
@@ -66,8 +67,8 @@ async def test_any_event_is_read_back_to_the_byte(migrated, told):
             continue
     with psycopg.connect(migrated) as connection:
         connection.execute(
-            "TRUNCATE balancebus.tellings, balancebus.movement_lines,"
-            " balancebus.event_ids, balancebus.held, balancebus.consumer_offsets;"
+            "TRUNCATE balancebus.tellings, balancebus.event_ids, balancebus.held,"
+            " balancebus.consumer_offsets;"
             "UPDATE balancebus.accounts SET number = 0, chain = DEFAULT"
         )
         connection.commit()
@@ -79,13 +80,9 @@ async def test_any_event_is_read_back_to_the_byte(migrated, told):
             "SELECT account_id, number, chain FROM balancebus.accounts"
         ).fetchall():
             end, stretch = End(), (account_id, 0, 100)
-            movements = {}
-            for line in copied(connection, sql.READ_MOVEMENTS, stretch):
-                at, rest = line.split("\t", 1)
-                movements.setdefault(at, []).append(rest)
             for line in copied(connection, sql.READ_LINES, stretch):
-                at, stored, rest = line.split("\t", 2)
-                found = chain.link_of(end.link, rest, movements.get(at, ()))
+                at, stored, lines, rest = line.split("\t", 3)
+                found = chain.link_of(end.link, rest, read_lines(lines))
                 end = End(int(at), found)
                 assert stored.replace("-", "") == found.hex()
             assert End(number, link.bytes) == end

@@ -73,11 +73,11 @@ async def test_batch_without_rows_moves_the_position(migrated):
 
 STORED = """
 SELECT t.number, t.event_id, t.epoch, t.kind, t.balance, t.effective_at, t.again,
-    i.live_epoch, h.event_id, h.epoch, h.topic_offset
+    i.live_epoch, h.number
 FROM balancebus.tellings t JOIN balancebus.accounts a USING (account_id)
 JOIN balancebus.event_ids i ON i.digest = balancebus.digest_of(t.event_id)
 LEFT JOIN balancebus.held h USING (balance_id)
-WHERE a.account = %s ORDER BY number
+WHERE a.account = %s ORDER BY t.number
 """
 
 TOLD = st.lists(

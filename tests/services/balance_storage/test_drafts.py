@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from balance_storage import facts, rows
 from balance_storage.chain import End
-from balance_storage.drafts import Ground, drafting
+from balance_storage.drafts import Ground, drafted, drafting
 from balance_storage.facts import Head
 from balance_storage.lines import Numbers
 
@@ -28,15 +28,11 @@ NUMBERS = Numbers(
 )
 
 
-def drafted(batch, ground):
+def draft_of(batch, ground):
     """Return the draft of a batch whose ids are new, and let the ground be so."""
-    steps = drafting(batch, NUMBERS, ground, {}, NOW)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as done:
-            ground.advance(done.value)
-            return done.value
+    draft = drafted(drafting(batch, NUMBERS, ground, {}, NOW))
+    ground.advance(draft)
+    return draft
 
 
 def start():
@@ -71,8 +67,8 @@ def test_two_drafts_are_one(make_event, told, middle):
         )
         batch.append(rows.row_of(rows.Placed(event, *PLACE, at)))
     whole, parts = start(), start()
-    one = drafted(batch, whole)
-    first, second = drafted(batch[:middle], parts), drafted(batch[middle:], parts)
+    one = draft_of(batch, whole)
+    first, second = draft_of(batch[:middle], parts), draft_of(batch[middle:], parts)
     assert whole == parts
     assert one.tellings == first.tellings + second.tellings
     assert one.beside.ids == first.beside.ids + second.beside.ids
@@ -89,7 +85,7 @@ def test_draft_says_on_what_it_stands_and_what_is_so_after_it(make_event):
     """The end before is compared under its lock, the end after is written."""
     ground = start()
     ground.ends[7] = End(4, b"x" * 16)
-    draft = drafted([row(make_event)], ground)
+    draft = draft_of([row(make_event)], ground)
     assert {7: End(4, b"x" * 16)} == draft.before
     assert [5] == [end.number for end in draft.after.values()]
     assert ground.ends == draft.after

@@ -3,10 +3,19 @@
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from balance_storage import facts, rows
 from balance_storage.chain import End, chained
-from balance_storage.lines import Beside, Numbers, copied_ids, lines
+from balance_storage.lines import (
+    Beside,
+    Numbers,
+    copied_ids,
+    copied_lines,
+    lines,
+    read_lines,
+)
 
 PLACE = ("t", 0)
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
@@ -48,11 +57,11 @@ def test_ids_are_copied_in_the_order_of_their_index(written):
 
 
 def test_telling_is_written_with_its_numbers_and_its_link(written):
-    """Balance, account, number and place come first, the link last."""
+    """Balance, account, number and place come first, link and ledger lines last."""
     (line,), _ = written({})
-    first, *_, last = line.rstrip("\n").split("\t")
-    assert ["5", "7", "1", "9"] == line.split("\t")[:4]
-    assert (first, 32) == ("5", len(last))
+    *numbers, link, last = line.rstrip("\n").split("\t")
+    assert ["5", "7", "1", "9"] == numbers[:4]
+    assert (32, rows.NULL) == (len(link), last)
 
 
 def test_id_told_again_in_one_batch_has_its_first_line_and_its_last_epoch(written):
@@ -74,13 +83,33 @@ def test_ledger_lines_are_written_once(written, make_event):
     """A retelling has the lines of the event that it repeats."""
     movements = rows.Movement(movement_id="M1"), rows.Movement(movement_id="M2")
     told = {"movements": movements}
-    _, beside = written(told, {**told, "epoch": 2})
-    assert ["7\t1", "7\t1"] == [line[:3] for line in beside.movements]
+    found, _ = written(told, {**told, "epoch": 2})
+    first, second = (line.rstrip("\n").split("\t")[-1] for line in found)
+    assert ["M1", "M2"] == [line.split("\t")[2] for line in read_lines(first)]
+    assert rows.NULL == second
 
 
 def test_last_that_holds_is_current(written):
     """Of each balance one row holds, and we say where it lies."""
     at = datetime(2026, 3, 1, 13, tzinfo=UTC)
     _, beside = written({"event_id": "a"}, {"event_id": "b", "received_at": at})
-    assert {5: (7, 2, at)} == beside.current
+    assert {5: (7, 2, rows.time_text(at))} == beside.current
     assert {KEY: facts.Head(1, at)} == beside.heads
+
+
+COPIED = st.text(st.sampled_from("aN\t\\tnb")).map(
+    lambda text: "x\t" + text.replace("\\", "\\\\")
+)
+
+
+@given(st.lists(COPIED, max_size=3))
+def test_ledger_lines_are_one_value_and_back(movements):
+    """Whatever is in them, they come back, and the value has no end of a line in it."""
+    value = copied_lines(movements)
+    assert tuple(movements) == read_lines(value)
+    assert not {"\t", "\n"} & set(value)
+
+
+def test_value_that_copy_would_not_have_written_is_told_apart():
+    """A control character that was put in by hand is not the mark that was there."""
+    assert read_lines("a\\\\rb") != read_lines("a\\rb")

@@ -10,6 +10,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import create_engine
 
+from balance_schemas.records import Movement
 from balance_shared.errors import SettingsError
 from balance_storage import rows
 from balance_storage.database import Database
@@ -17,7 +18,7 @@ from balance_storage.schema import Migrated, migrate
 
 pytestmark = pytest.mark.integration
 
-HEAD = "0005"
+HEAD = "0006"
 PLACE = ("t", 0)
 
 
@@ -194,7 +195,7 @@ async def test_retention_keeps_what_still_answers(unmigrated, make_event):
         starts = connection.execute(
             "SELECT number FROM balancebus.chain_starts"
         ).fetchall()
-    assert (6,) == dropped
+    assert (4,) == dropped
     assert [
         ("b", "balancebus.tellings_default"),
         ("c", "balancebus.tellings_2026_03"),
@@ -204,10 +205,9 @@ async def test_retention_keeps_what_still_answers(unmigrated, make_event):
     assert [(2,)] == starts
 
 
-async def test_previous_release_stores_on_beside_this_one(unmigrated, make_event):
+async def test_statuses_of_a_release_before_are_stored_on(unmigrated):
     """A writer that connected before the tables were brought up to date goes on."""
     upgrade_to(unmigrated, "0004")
-    batch = [rows.row_of(rows.Placed(make_event(), *PLACE, 0))]
     status = (
         "INSERT INTO balancebus.status (venue, account, feed, state, since, reason,"
         " instance, version, epoch, sequence) VALUES"
@@ -216,7 +216,7 @@ async def test_previous_release_stores_on_beside_this_one(unmigrated, make_event
     )
     async with Database.connect(unmigrated) as old:
         before = await old.positions([PLACE])
-        await old.store(batch, before, {PLACE: 1}, [(status, (0,))])
+        await old.store([], before, {PLACE: 1}, [(status, (0,))])
         assert Migrated("0004", HEAD) == migrate(unmigrated)
         await old.store([], {PLACE: 1}, {PLACE: 2}, [(status, (1,))])
     with psycopg.connect(unmigrated) as connection:
@@ -224,6 +224,144 @@ async def test_previous_release_stores_on_beside_this_one(unmigrated, make_event
             "SELECT sequence, backfill_since FROM balancebus.status"
         ).fetchall()
     assert [(1, None)] == found
+
+
+EVERYTHING = {
+    "tellings": "SELECT * FROM balancebus.tellings ORDER BY account_id, number",
+    "held": "SELECT * FROM balancebus.held ORDER BY balance_id",
+    "balances": "SELECT * FROM balancebus.balances ORDER BY balance_key",
+    "movements": "SELECT * FROM balancebus.movements ORDER BY account_id, number, line",
+}
+
+OLD = {
+    "accounts": "account_id, venue, account, number, chain",
+    "balance_keys": "balance_id, account_id, balance_key, venue, account, subaccount,"
+    " wallet, wallet_id, asset",
+    "consumer_offsets": "topic, topic_partition, next_offset, updated_at, place_id",
+    "tellings": "balance_id, number, topic_offset, received_at, epoch, account_id,"
+    " place_id, effective_at, venue_time, stored_at, chain, again, event_id, feed,"
+    " nature, venue_asset, asset_class, network, kind, balance, available, delta,"
+    " reported_balance, balance_scope, sequence, snapshot_id, snapshot_index,"
+    " snapshot_size, attributes",
+    "event_ids": "digest, live_epoch, account_id, number",
+    "held": "balance_id, nature, venue_asset, kind, balance, available, venue_time,"
+    " received_at, epoch, event_id, place_id, topic_offset, effective_at",
+}
+"""Table → columns of revision 0005, but for ledger lines."""
+
+ODD = "tab\t line\n back\\ bell\b feed\f turn\r down\v \\t \\N é"
+
+
+def history(make_event):
+    """Return events with and without ledger lines, told again, late and in two months."""
+    many = tuple(
+        Movement(
+            movement_id=f"{ODD}{at}",
+            type="\\N",
+            subtype="",
+            amount=Decimal(at) / 1000,
+            occurred_at=datetime(2026, 2, 1, 1, 2, 3, at, tzinfo=UTC),
+            attributes={ODD: ODD},
+        )
+        for at in range(12)
+    )
+    one = (
+        Movement(movement_id="L1", occurred_at_text="2026-03-01T00:00:00.123456789Z"),
+    )
+    march = datetime(2026, 3, 15, tzinfo=UTC)
+    return [
+        make_event(event_id="a", movements=many),
+        make_event(event_id="b", kind="backfill", movements=one),
+        make_event(event_id="c", account="other", received_at=march, movements=one),
+        make_event(event_id="a", movements=many, epoch=2, balance=Decimal(3)),
+        make_event(event_id="d", asset="ETH", epoch=1, balance=Decimal("1e-18")),
+    ]
+
+
+async def previous(new, old, batch):
+    """Store a batch in one database, and in another as the release before did."""
+    upgrade_to(old, "0005")
+    migrate(new)
+    async with Database.connect(new) as database:
+        before = await database.positions([PLACE])
+        await database.store(batch, before, {PLACE: len(batch)})
+    with psycopg.connect(new) as this, psycopg.connect(old) as that:
+        that.execute("SELECT balancebus.make_partition('2026-03-01Z')")
+        for table, columns in OLD.items():
+            told = (
+                "held JOIN balancebus.tellings USING (balance_id, number, received_at)"
+            )
+            place = told if table == "held" else table
+            query = f"COPY (SELECT {columns} FROM balancebus.{place}) TO STDOUT"  # noqa: S608
+            with this.cursor().copy(query) as copy:
+                text = b"".join(copy)
+            into = f"COPY balancebus.{table} ({columns}) FROM STDIN"
+            with that.cursor().copy(into) as copy:
+                copy.write(text)
+        places = this.execute(
+            "SELECT topic_offset, account_id, number FROM balancebus.tellings WHERE NOT again"
+        ).fetchall()
+        columns = ", ".join(rows.MOVEMENT_COLUMNS)
+        into = (
+            f"COPY balancebus.movement_lines (account_id, number, {columns}) FROM STDIN"
+        )
+        with that.cursor().copy(into) as copy:
+            for offset, *place in places:
+                for line in batch[offset].movements:
+                    copy.write("\t".join((*map(str, place), line)) + "\n")
+
+
+async def test_rows_of_the_previous_release_are_what_this_one_stores(
+    unmigrated, another, make_event
+):
+    """Ledger lines to the byte, so that links stay; what holds; and what people read."""
+    events = history(make_event)
+    batch = [rows.row_of(rows.Placed(one, *PLACE, at)) for at, one in enumerate(events)]
+    await previous(unmigrated, another, batch)
+    assert Migrated("0005", HEAD) == migrate(another)
+    with psycopg.connect(unmigrated) as this, psycopg.connect(another) as that:
+        for query in EVERYTHING.values():
+            expected = this.execute(query).fetchall()
+            assert expected
+            assert expected == that.execute(query).fetchall()
+        told = this.execute(
+            "SELECT movement_id, attributes FROM balancebus.movements LIMIT 1"
+        ).fetchone()
+    assert (f"{ODD}0", {ODD: ODD}) == told
+
+
+async def test_previous_release_stores_nothing_more(unmigrated, another, make_event):
+    """What it writes has no table now: its transaction fails as a whole."""
+    batch = [rows.row_of(rows.Placed(make_event(), *PLACE, 0))]
+    await previous(unmigrated, another, batch)
+    migrate(another)
+    with psycopg.connect(another) as old:
+        with pytest.raises(psycopg.errors.UndefinedTable):
+            old.execute("COPY balancebus.movement_lines (number) FROM STDIN")
+        old.rollback()
+        with pytest.raises(psycopg.errors.UndefinedColumn):
+            old.execute(
+                "INSERT INTO balancebus.held (balance_id, balance) VALUES (1, 1)"
+            )
+
+
+async def test_ledger_line_that_belongs_to_no_row_is_not_lost(
+    unmigrated, another, make_event
+):
+    """Somebody put it there: the tables stay as they are until it is seen to."""
+    batch = [rows.row_of(rows.Placed(make_event(), *PLACE, 0))]
+    await previous(unmigrated, another, batch)
+    with psycopg.connect(another) as connection:
+        connection.execute(
+            "INSERT INTO balancebus.movement_lines (account_id, number, received_at,"
+            " line, movement_id, type, attributes)"
+            " VALUES (1, 9, '2026-03-01Z', 0, 'x', '', '{}')"
+        )
+    with pytest.raises(SettingsError, match="1 ledger lines belong to no row"):
+        migrate(another)
+    with psycopg.connect(another) as connection:
+        found = connection.execute("SELECT number FROM balancebus.movement_lines")
+        assert [(9,)] == found.fetchall()
 
 
 def test_digests_are_the_same_in_sql(migrated):

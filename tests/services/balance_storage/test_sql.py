@@ -65,8 +65,8 @@ def connection(migrated):
 async def store(connection, database, batches):
     """Empty the tables, then store batch after batch."""
     connection.execute(
-        "TRUNCATE balancebus.tellings, balancebus.movement_lines, balancebus.event_ids,"
-        " balancebus.held, balancebus.consumer_offsets;"
+        "TRUNCATE balancebus.tellings, balancebus.event_ids, balancebus.held,"
+        " balancebus.consumer_offsets;"
         "UPDATE balancebus.accounts SET number = 0, chain = DEFAULT"
     )
     await database.positions([PLACE])
