@@ -27,18 +27,19 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from balance_proof.book import SNAPSHOT, Book, Evidence, Place
+from balance_proof.book import SNAPSHOT, Book, Evidence
 from balance_proof.calm import Calm
 from balance_proof.comparison import in_runs
 from balance_proof.ledger import Ledger, Picture, time_of_epoch
-from balance_proof.question import Question
 from balance_proof.verdicts import (
     PROVEN,
     UNPROVEN,
     VIOLATED,
     Finding,
+    book_of,
     finding,
     proof_of,
+    question_of,
 )
 from balance_schemas.decimals import to_unscaled
 from balance_schemas.records import (
@@ -250,7 +251,7 @@ class Account:
         self._touch({proof.key})
         book = self.ledger.books.get(proof.key)
         if book is None:
-            book = _book_of(proof)
+            book = book_of(proof)
             self.ledger.add(proof.key, book)
         elif (
             proof.verdict == VIOLATED
@@ -258,7 +259,7 @@ class Account:
             and self.first_at is not None
             and proof.checked_at < self.first_at
         ):
-            book.question = _question_of(proof)
+            book.question = question_of(proof)
         if proof.proven_through is not None:
             book.proven(proof.proven_through)
 
@@ -390,30 +391,6 @@ class Account:
 
 def _time(time_ms: int) -> datetime:
     return datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=time_ms)
-
-
-def _book_of(proof: BalanceProof) -> Book:
-    place = Place(
-        proof.venue,
-        proof.account,
-        proof.subaccount,
-        proof.wallet,
-        proof.wallet_id,
-        proof.asset,
-    )
-    balance = 0 if proof.observed is None else to_unscaled(proof.observed)
-    book = Book(place, balance, proof.last_event_id, None, absent=not balance)
-    book.why = proof.reason
-    if proof.verdict == PROVEN and proof.proven_through is not None:
-        book.evidence = Evidence(proof.method, proof.proven_through)
-    if proof.verdict == VIOLATED:
-        book.question = _question_of(proof)
-    return book
-
-
-def _question_of(proof: BalanceProof) -> Question:
-    residual = 0 if proof.residual is None else to_unscaled(proof.residual)
-    return Question([(proof.checked_at, residual)], proof.checked_at)
 
 
 __all__ = ["PROVEN", "UNPROVEN", "VIOLATED", "Account"]

@@ -21,10 +21,22 @@ from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
-from balance_proof.book import RECONCILIATION, SNAPSHOT, Book, Dispute
+from balance_proof.book import (
+    RECONCILIATION,
+    SNAPSHOT,
+    Book,
+    Dispute,
+    Evidence,
+    Place,
+)
 from balance_proof.ledger import Ledger
 from balance_proof.question import Question
-from balance_schemas.decimals import AmountUnfitError, exact, from_unscaled
+from balance_schemas.decimals import (
+    AmountUnfitError,
+    exact,
+    from_unscaled,
+    to_unscaled,
+)
 from balance_schemas.records import BalanceProof
 
 PROVEN, UNPROVEN, VIOLATED = "PROVEN", "UNPROVEN", "VIOLATED"
@@ -133,6 +145,32 @@ def proof_of(book: Book, found: Finding, checked_at: datetime) -> BalanceProof:
         checked_at=checked_at,
         last_event_id=book.event_id,
     )
+
+
+def book_of(proof: BalanceProof) -> Book:
+    """Return the book that a verdict was given on, as far as the verdict tells it."""
+    place = Place(
+        proof.venue,
+        proof.account,
+        proof.subaccount,
+        proof.wallet,
+        proof.wallet_id,
+        proof.asset,
+    )
+    balance = 0 if proof.observed is None else to_unscaled(proof.observed)
+    book = Book(place, balance, proof.last_event_id, None, absent=not balance)
+    book.why = proof.reason
+    if proof.verdict == PROVEN and proof.proven_through is not None:
+        book.evidence = Evidence(proof.method, proof.proven_through)
+    if proof.verdict == VIOLATED:
+        book.question = question_of(proof)
+    return book
+
+
+def question_of(proof: BalanceProof) -> Question:
+    """Return the question that a violation leaves open."""
+    residual = 0 if proof.residual is None else to_unscaled(proof.residual)
+    return Question([(proof.checked_at, residual)], proof.checked_at)
 
 
 def _amount(units: int | None) -> Decimal | None:

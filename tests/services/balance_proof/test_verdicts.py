@@ -7,7 +7,7 @@ import pytest
 from balance_proof.book import CHAIN, RECONCILIATION, Book, Dispute, Evidence, Place
 from balance_proof.ledger import Ledger, Picture
 from balance_proof.question import Question
-from balance_proof.verdicts import Finding, finding, proof_of
+from balance_proof.verdicts import Finding, book_of, finding, proof_of
 
 UNITS = 10**18
 PLACE = Place("kraken", "main", "", "spot", "main", "BTC")
@@ -115,3 +115,19 @@ def test_record_says_all_of_it(book, ledger, make):
     huge = Finding("VIOLATED", CHAIN, "", 10**40, 1, -(10**40))
     record = proof_of(book, huge, make.at(9))
     assert (None, Decimal("1e-18")) == (record.expected, record.observed)
+
+
+def test_book_goes_on_from_its_verdict(book, ledger, make):
+    """A verdict that is read back leaves its figure, evidence and question."""
+    book.prove(Evidence(CHAIN, make.at(1)))
+    proven = proof_of(book, finding(book, ledger, "", make.at(9)), make.at(9))
+    again = book_of(proven)
+    assert (book.place, book.balance, book.event_id) == (
+        again.place,
+        again.balance,
+        again.event_id,
+    )
+    assert Evidence(CHAIN, make.at(1)) == again.evidence
+    off = Finding("VIOLATED", CHAIN, "", 3, 5, 2)
+    violated = book_of(proof_of(book, off, make.at(9)))
+    assert [(make.at(9), 2)] == violated.question.parts
