@@ -119,7 +119,7 @@ def test_record_says_all_of_it(book, ledger, make):
 
 def test_book_goes_on_from_its_verdict(book, ledger, make):
     """A verdict that is read back leaves its figure, evidence and question."""
-    book.prove(Evidence(CHAIN, make.at(1)))
+    book.proven_through = make.at(1)
     proven = proof_of(book, finding(book, ledger, "", make.at(9)), make.at(9))
     again = book_of(proven)
     assert (book.place, book.balance, book.event_id) == (
