@@ -16,7 +16,8 @@ Where retention drops rows, the link before the next row that stays is kept in
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
-from typing import NamedTuple
+
+import msgspec
 
 from balance_storage import rows
 from balance_storage.facts import Telling
@@ -34,7 +35,7 @@ COLUMNS = (
 LINK_BYTES = 16
 
 
-class End(NamedTuple):
+class End(msgspec.Struct, frozen=True):
     """Where an account's chain ends.
 
     Attributes:
@@ -46,7 +47,7 @@ class End(NamedTuple):
     link: bytes = bytes(LINK_BYTES)
 
 
-class Link(NamedTuple):
+class Link(msgspec.Struct, frozen=True):
     """A telling in its chain.
 
     Attributes:

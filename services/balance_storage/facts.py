@@ -23,7 +23,8 @@ current balance of the contract, unless a backfill is newer than all that is tol
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from typing import NamedTuple
+
+import msgspec
 
 from balance_schemas.records import BalanceEvent
 from balance_storage.rows import Row
@@ -32,7 +33,7 @@ BACKFILL = "backfill"
 """The kind that never is a current balance."""
 
 
-class Head(NamedTuple):
+class Head(msgspec.Struct, frozen=True):
     """What holds for a key.
 
     Attributes:
@@ -44,7 +45,7 @@ class Head(NamedTuple):
     effective_at: datetime
 
 
-class Telling(NamedTuple):
+class Telling(msgspec.Struct, frozen=True):
     """A record that is stored.
 
     Attributes:

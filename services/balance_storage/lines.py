@@ -61,7 +61,8 @@ def lines(links: Iterable[Link], numbers: Numbers, beside: Beside) -> Iterator[s
         numbers: of all that they name.
         beside: gets the rest, as lines are yielded.
     """
-    for telling, account_id, (number, link), tail in links:
+    for link in links:
+        telling, account_id, number = link.telling, link.account_id, link.end.number
         row = telling.row
         placed = row.placed
         event = placed.event
@@ -77,7 +78,7 @@ def lines(links: Iterable[Link], numbers: Numbers, beside: Beside) -> Iterator[s
         place_id = numbers.places[placed.topic, placed.partition]
         told = copied_lines(() if telling.again else row.movements)
         start = f"{balance_id}\t{account_id}\t{number}\t{place_id}"
-        yield f"{start}\t{row.line}\t{tail}\t{link.hex()}\t{told}\n"
+        yield f"{start}\t{row.line}\t{link.tail}\t{link.end.link.hex()}\t{told}\n"
 
 
 def _id(digest: str, epoch: int | None, account_id: int, number: int) -> bytes:
