@@ -5,7 +5,6 @@ from collections.abc import (
     AsyncIterator,
     Collection,
     Generator,
-    Iterable,
     Mapping,
     Sequence,
 )
@@ -24,7 +23,7 @@ from balance_storage import facts, sql
 from balance_storage.chain import End
 from balance_storage.drafts import Draft, Ground, drafting, owners
 from balance_storage.facts import Head
-from balance_storage.lines import Beside, Numbers, Place, copied_ids
+from balance_storage.lines import Numbers, Place, joined
 from balance_storage.rows import Row, Statement
 from balance_storage.schema import Migrated, migrate
 
@@ -58,12 +57,14 @@ class Stretch:
         before: position of each partition at the start.
         after: likewise, at the end.
         others: what to store of other topics, in order.
+        months: first moments of the months in which rows arrived.
     """
 
     rows: Sequence[Row]
     before: Mapping[Place, int]
     after: Mapping[Place, int]
     others: Sequence[Statement]
+    months: Collection[datetime]
 
     def check(self) -> None:
         """Refuse rows of which the positions do not speak: ValueError.
@@ -159,7 +160,8 @@ class Database:
             PositionsMoved: the stored positions are not those of `before`. Read them
                 again and go on there.
         """
-        stretch = Stretch(batch, before, after, others)
+        months = facts.months(row.placed.event.received_at for row in batch)
+        stretch = Stretch(batch, before, after, others, months)
         stretch.check()
         async with self._drafting:
             ground = self._ground
@@ -199,7 +201,7 @@ class Database:
                 if await _ends(cursor, list(draft.before)) != draft.before:
                     raise _Refused
                 try:
-                    await _copy_ids(cursor, draft.beside)
+                    await _copy_ids(cursor, draft)
                 except psycopg.errors.UniqueViolation:
                     raise _Refused from None
                 await _copy_rows(cursor, draft)
@@ -227,7 +229,7 @@ class Database:
             draft = await _with_others(
                 drafting(stretch.rows, numbers, found, known, now)
             )
-            await _copy_ids(cursor, draft.beside)
+            await _copy_ids(cursor, draft)
             await _copy_rows(cursor, draft)
         self._numbers = numbers
         found.advance(draft)
@@ -236,8 +238,7 @@ class Database:
     @asynccontextmanager
     async def _transaction(self, stretch: "Stretch") -> AsyncIterator[Cursor]:
         """Open a transaction that holds the positions, and moves them at its end."""
-        times = [row.placed.event.received_at for row in stretch.rows]
-        await self._make_partitions(facts.months(times))
+        await self._make_partitions(stretch.months)
         places = sorted(stretch.after)
         columns = _columns(places)
         async with self._connection.transaction():
@@ -334,31 +335,28 @@ async def _known(cursor: Cursor, batch: Sequence[Row]) -> dict[str, int | None]:
 
 async def _heads(cursor: Cursor, keys: Mapping[int, str]) -> dict[str, Head | None]:
     """Return what holds now, by balance key; takes the keys by balance_id."""
-    await cursor.execute(sql.HEADS, (_joined(sorted(keys)),))
+    await cursor.execute(sql.HEADS, (joined(sorted(keys)),))
     heads: dict[str, Head | None] = dict.fromkeys(keys.values())
     for at, epoch, time in await cursor.fetchall():
         heads[keys[at]] = Head(epoch, time)
     return heads
 
 
-async def _copy_ids(cursor: Cursor, beside: Beside) -> None:
+async def _copy_ids(cursor: Cursor, draft: Draft) -> None:
     """Store the new ids, and remember who told known ones live."""
-    if beside.ids:
-        await _copy(cursor, sql.COPY_IDS, copied_ids(beside.ids))
-    if beside.live_epochs:
-        epochs = beside.live_epochs
+    if draft.ids:
+        await _copy(cursor, sql.COPY_IDS, draft.ids)
+    if epochs := draft.beside.live_epochs:
         await cursor.execute(sql.LIVE_EPOCHS, (list(epochs), list(epochs.values())))
 
 
 async def _copy_rows(cursor: Cursor, draft: Draft) -> None:
     """Store tellings, let them hold, and move the ends."""
-    beside = draft.beside
     if draft.tellings:
         await _copy(cursor, sql.COPY_TELLINGS, draft.tellings)
-    if beside.current:
-        told = beside.current, *zip(*beside.current.values(), strict=True)
+    if draft.holding:
         # Never prepared: a plan of when the table was small would be kept.
-        await cursor.execute(sql.MERGE, list(map(_joined, told)), prepare=False)
+        await cursor.execute(sql.MERGE, draft.holding, prepare=False)
     ends = draft.after.values()
     moved = [end.number for end in ends], [end.link.hex() for end in ends]
     await cursor.execute(sql.MOVE_ENDS, (list(draft.after), *moved))
@@ -367,11 +365,6 @@ async def _copy_rows(cursor: Cursor, draft: Draft) -> None:
 async def _copy(cursor: Cursor, statement: LiteralString, made: bytes) -> None:
     async with cursor.copy(statement) as copy:
         await copy.write(made)
-
-
-def _joined(values: Iterable[int | str]) -> str:
-    """Return numbers or times as one text, read faster than an array of them."""
-    return ",".join(map(str, values))
 
 
 def _columns(places: Sequence[Place]) -> tuple[list[str], list[int]]:

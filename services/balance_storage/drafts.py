@@ -21,7 +21,7 @@ from typing import cast
 
 from balance_storage.chain import End, chained
 from balance_storage.facts import Head, settle
-from balance_storage.lines import Beside, Numbers, lines
+from balance_storage.lines import Beside, Numbers, copied_ids, lines, merged
 from balance_storage.rows import Row
 
 ROWS_AT_ONCE = 25
@@ -37,6 +37,8 @@ class Draft:
         after: where it ends then.
         heads: balance key → what holds then, where that is changed.
         tellings: for `sql.COPY_TELLINGS`.
+        ids: for `sql.COPY_IDS`; empty if none is new.
+        holding: the values of `sql.MERGE`; empty if nothing new holds.
         beside: what is written beside them.
     """
 
@@ -44,6 +46,8 @@ class Draft:
     after: dict[int, End]
     heads: dict[str, Head]
     tellings: bytes
+    ids: bytes
+    holding: tuple[str, ...]
     beside: Beside
 
 
@@ -108,7 +112,11 @@ def drafting(
     while text := "".join(islice(making, ROWS_AT_ONCE)):
         tellings.append(text.encode())
         yield
-    return Draft(before, after, beside.heads, b"".join(tellings), beside)
+    written = copied_ids(beside.ids) if beside.ids else b""
+    yield
+    holding = merged(beside.current)
+    texts = b"".join(tellings)
+    return Draft(before, after, beside.heads, texts, written, holding, beside)
 
 
 def drafted(steps: Generator[None, None, Draft]) -> Draft:

@@ -1,7 +1,7 @@
 """What is written of a batch: lines for COPY, and what changes beside them. No I/O."""
 
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from balance_storage.chain import Link
@@ -95,6 +95,19 @@ def copied_ids(ids: Iterable[bytes]) -> bytes:
     Their texts would cost PostgreSQL more than their rows.
     """
     return b"".join((_BINARY, *sorted(ids), _BINARY_END))
+
+
+def merged(current: Mapping[int, tuple[int, int, str]]) -> tuple[str, ...]:
+    """Return what holds now as the values of `sql.MERGE`: a text for each column."""
+    if not current:
+        return ()
+    columns = current, *zip(*current.values(), strict=True)
+    return tuple(map(joined, columns))
+
+
+def joined(values: Iterable[int | str]) -> str:
+    """Return numbers or times as one text, read faster than an array of them."""
+    return ",".join(map(str, values))
 
 
 def copied_lines(movements: Sequence[str]) -> str:
