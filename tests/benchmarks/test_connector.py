@@ -32,7 +32,7 @@ ROUNDS = 5
 PACED = 20_000
 WARM = 5_000
 ASSETS = 100
-POLL_S = 0.25
+POLL_S = 0.5
 """Time between two looks at the connector's count: each costs the connector time."""
 
 
