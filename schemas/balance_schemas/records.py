@@ -50,16 +50,16 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
                 if value is not None:
                     exact(value)
         except AmountUnfitError as error:
-            raise RecordUnfitError(f"{amounts.named(self, value)}: {error}") from None
+            raise RecordUnfitError(f"{amounts.place(self, value)}: {error}") from None
         for value in times.of(self):
             if value is None or value.tzinfo is UTC:
                 continue
             if value.utcoffset() != _UTC_OFFSET:
-                place = times.named(self, value)
+                place = times.place(self, value)
                 raise RecordUnfitError(f"{place}: {value} is not in UTC")
         if not all(named.of(self)):
             empty = next(value for value in named.of(self) if not value)
-            raise RecordUnfitError(f"{named.named(self, empty)} is empty")
+            raise RecordUnfitError(f"{named.place(self, empty)} is empty")
 
 
 class _Fields:
@@ -70,7 +70,7 @@ class _Fields:
         # of one field alone it would give no tuple
         self.of = attrgetter(*names, *names[:1]) if names else _no_values
 
-    def named(self, record: Record, value: object) -> str:
+    def place(self, record: Record, value: object) -> str:
         """Return the type and the first of the fields with that very value."""
         names = (name for name in self._names if getattr(record, name) is value)
         return f"{type(record).__name__}.{next(names)}"

@@ -66,8 +66,11 @@ def _record(kinds: Sequence[Any]) -> Writer:
     known |= {"null": _NULL, "not_null": _NOT_NULL, "ready": _ready.get}
     written: list[str] = []
     for place, kind in enumerate(kinds):
-        is_nullable = isinstance(kind, list) and kind[0] == "null"
-        inner = kind[1] if is_nullable else kind
+        match kind:
+            case ["null", inner]:
+                is_nullable = True
+            case inner:
+                is_nullable = False
         known[f"w{place}"] = writer_of(inner)
         value = f"w{place}(v{place})"
         if inner == "string":

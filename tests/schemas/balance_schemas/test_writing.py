@@ -103,6 +103,8 @@ def test_collections_are_one_block_and_an_end():
         "double",
         {"type": "enum", "name": "E", "symbols": ["A"]},
         ["string", "null"],
+        {"type": "record", "fields": [{"type": ["string", "null"]}]},
+        {"type": "record", "fields": [{"type": ["null", "string", "long"]}]},
         {"type": "map", "values": "long"},
         {"type": "array", "items": "boolean"},
     ],
