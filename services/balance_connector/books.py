@@ -354,7 +354,7 @@ class Books:
         gone = [
             (key, holding.pocket)
             for key, holding in self.known.items()
-            if key not in named and not _is_spared(holding.pocket, spared)
+            if key not in named and not is_spared(holding.pocket, spared)
         ]
         # By key: how they were read back decides nothing that readers see.
         return [pocket for _, pocket in sorted(gone)]
@@ -550,7 +550,8 @@ def _fact(event: BalanceEvent) -> str:
     return f"{event.key}|{event.balance.normalize():f}"
 
 
-def _is_spared(pocket: Pocket, spared: Collection[tuple[str, str]] | None) -> bool:
+def is_spared(pocket: Pocket, spared: Collection[tuple[str, str]] | None) -> bool:
+    """Whether nothing is known of a balance; see `Books.picture` for `spared`."""
     if spared is None:
         return True
     names = pocket.venue_asset, pocket.asset

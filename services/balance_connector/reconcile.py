@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from balance_connector.books import Holding, Pocket
+from balance_connector.books import Holding, Pocket, is_spared
 from balance_connector.venue import Picture
 from balance_schemas.decimals import ZERO, AmountUnfitError, exact, subtract
 from balance_schemas.records import Difference
@@ -223,15 +223,12 @@ def _spared(
     """Return the groups of which the answer tells nothing that can be read."""
     if picture.spared is not None and not picture.spared:
         return set()
-    pockets = [holding.pocket for holding in known.values()]
-    if picture.spared is not None:
-        pockets = [
-            pocket
-            for pocket in pockets
-            if (pocket.subaccount, pocket.venue_asset) in picture.spared
-            or (pocket.subaccount, pocket.asset) in picture.spared
-        ]
-    return {group for pocket in pockets for group in groups_of(pocket)}
+    return {
+        group
+        for holding in known.values()
+        if is_spared(holding.pocket, picture.spared)
+        for group in groups_of(holding.pocket)
+    }
 
 
 def _amount(sums: Sums | None) -> Decimal:

@@ -27,6 +27,10 @@ LISTED_MAX = 5
 TEXT_CHARS_MAX = 50_000
 """Most characters of a row's texts: what is told of it has to fit a record."""
 
+MS_MIN = 10**12
+"""Least number that is taken for milliseconds since 1970: the year 2001. No venue is
+older, and no number of frames gets there; a time in seconds is below it."""
+
 _to_json = msgspec.json.Encoder(decimal_format="number")
 
 

@@ -22,6 +22,7 @@ import msgspec
 
 from balance_connector.amounts import amount_of
 from balance_connector.rows import (
+    MS_MIN,
     TEXT_CHARS_MAX,
     UNREADABLE,
     BadRow,
@@ -42,8 +43,6 @@ NAME_CHARS_MAX = 200
 """Most characters of a wallet's word or a currency's code."""
 
 _DIGITS_MAX = 18
-_TIME_MS_MIN = 10**12
-"""The year 2001 as MTS; no number of frames gets there."""
 _TYPE, _PAYLOAD, _AFTER_PAYLOAD = 1, 2, 3
 _BALANCE, _INTEREST, _AVAILABLE, _DESCRIPTION, _META = 2, 3, 4, 5, 6
 _POSITIONS_MIN = 3
@@ -236,7 +235,7 @@ def read_whole(raw: msgspec.Raw) -> int:
 
 def _is_time(items: list[msgspec.Raw], at: int, timed: bool) -> bool:
     """Whether an element in the place of a number can only be the time."""
-    return (_time(items, at, timed) or 0) >= _TIME_MS_MIN
+    return (_time(items, at, timed) or 0) >= MS_MIN
 
 
 def _time(items: list[msgspec.Raw], at: int, timed: bool) -> int | None:

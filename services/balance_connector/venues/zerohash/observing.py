@@ -7,7 +7,7 @@ import msgspec
 
 from balance_connector.amounts import amount_of
 from balance_connector.books import REFERENCE, Observed
-from balance_connector.rows import UNREADABLE, time_of
+from balance_connector.rows import MS_MIN, UNREADABLE, time_of
 from balance_connector.venues.zerohash import wire
 from balance_connector.venues.zerohash.accounts import Accounts, fact_id
 from balance_schemas.decimals import ZERO, AmountUnfitError, add
@@ -15,9 +15,6 @@ from balance_schemas.records import Movement
 from balance_shared.errors import FrameInvalid
 
 _SINCE_1970 = datetime(1970, 1, 1, tzinfo=UTC)
-_MS_MIN = 10**12
-"""The year 2001: the venue is younger, so that less is not milliseconds. A sample of
-its webhooks has seconds; a time of 1970 would be invented, and older than any other."""
 _TOLD = frozenset({"movement_id", "movement_type", "movement_timestamp", "change"})
 
 
@@ -25,7 +22,8 @@ def time_of_ms(text: str) -> datetime | None:
     """Return milliseconds since 1970 as a time, or None where they are none."""
     try:
         ms = int(text)
-        return _SINCE_1970 + timedelta(milliseconds=ms) if ms >= _MS_MIN else None
+        # A sample of its webhooks has seconds, which would make a time of 1970.
+        return _SINCE_1970 + timedelta(milliseconds=ms) if ms >= MS_MIN else None
     except (ValueError, OverflowError):
         return None
 
