@@ -6,16 +6,15 @@ from dataclasses import dataclass, field
 
 from balance_storage.chain import Link
 from balance_storage.facts import BACKFILL, Head
-from balance_storage.rows import NULL
+from balance_storage.rows import ESCAPES, NULL
 
 Place = tuple[str, int]
 """(topic, partition)."""
 
 _BINARY = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _BINARY_END = b"\xff\xff"
-_MARKS = {
-    f"\\{mark}": meant for mark, meant in zip("tnrbfv", "\t\n\r\b\f\v", strict=True)
-}
+_LEFT = "\\\t\n"
+"""What COPY escapes that can stand in lines whose own texts are escaped."""
 _id_live = struct.Struct(">hi16siqiiiq").pack
 _id_backfilled = struct.Struct(">hi16siiiiq").pack
 
@@ -114,12 +113,14 @@ def copied_lines(movements: Sequence[str]) -> str:
     """Return ledger lines as one value of COPY, which has no line's end in it.
 
     Args:
-        movements: as `rows.Row` has them: of what COPY escapes, tabs and backslashes.
+        movements: as `rows.Row` has them.
     """
     if not movements:
         return NULL
-    text = "\n".join(movements).replace("\\", "\\\\")
-    return text.replace("\t", "\\t").replace("\n", "\\n")
+    text = "\n".join(movements)
+    for special in _LEFT:
+        text = text.replace(special, ESCAPES[special])
+    return text
 
 
 def read_lines(value: str) -> tuple[str, ...]:
@@ -127,6 +128,6 @@ def read_lines(value: str) -> tuple[str, ...]:
     if value == NULL:
         return ()
     text = value.replace("\\\\", "\0")
-    for mark, meant in _MARKS.items():
-        text = text.replace(mark, meant)
+    for special, marked in ESCAPES.items():
+        text = text.replace(marked, special)
     return tuple(text.replace("\0", "\\").split("\n"))

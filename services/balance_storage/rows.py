@@ -76,18 +76,17 @@ Statement = tuple[str, tuple[Any, ...]]
 NULL = "\\N"
 """The mark of NULL in lines of COPY."""
 
-_ESCAPES = str.maketrans(
-    {
-        "\\": r"\\",
-        "\b": r"\b",
-        "\f": r"\f",
-        "\n": r"\n",
-        "\r": r"\r",
-        "\t": r"\t",
-        "\v": r"\v",
-    }
-)
-_SPECIAL = re.compile(r"[\\\b\f\n\r\t\v\0]")
+ESCAPES = {
+    "\\": r"\\",
+    "\b": r"\b",
+    "\f": r"\f",
+    "\n": r"\n",
+    "\r": r"\r",
+    "\t": r"\t",
+    "\v": r"\v",
+}
+"""What COPY marks in a text; the mark itself comes first."""
+
 _NUL_IN_JSON = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 _NUL = "a text has a NUL character, which PostgreSQL cannot hold"
 _texts_of = attrgetter(*TEXTS)
@@ -201,7 +200,9 @@ def _second_text(days: int, seconds: int) -> str:
 
 def escaped(text: str) -> str:
     """Return a text as COPY reads it."""
-    return text.translate(_ESCAPES) if _SPECIAL.search(text) else text
+    for special, marked in ESCAPES.items():
+        text = text.replace(special, marked)
+    return text
 
 
 def _check_size(name: str, text: str) -> None:
