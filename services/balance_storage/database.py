@@ -165,7 +165,8 @@ class Database:
         stretch.check()
         async with self._drafting:
             ground = self._ground
-            if not ground.covers(batch, self._numbers):
+            known = after.keys() <= self._numbers.places.keys()
+            if batch and not (known and ground.covers(batch)):
                 async with self._turn():
                     ground.learn(await self._store_surveyed(stretch))
                 return
@@ -196,15 +197,14 @@ class Database:
 
     async def _store_drafted(self, stretch: "Stretch", draft: Draft) -> None:
         """Store a batch as it was drafted; _Refused: it stands on what is not so."""
-        async with self._transaction(stretch) as cursor:
-            if stretch.rows:
-                if await _ends(cursor, list(draft.before)) != draft.before:
-                    raise _Refused
-                try:
-                    await _copy_ids(cursor, draft)
-                except psycopg.errors.UniqueViolation:
-                    raise _Refused from None
-                await _copy_rows(cursor, draft)
+        async with self._transaction(stretch, list(draft.before)) as (cursor, ends):
+            if ends != draft.before:
+                raise _Refused
+            try:
+                await _copy(cursor, sql.COPY_IDS, draft.ids)
+            except psycopg.errors.UniqueViolation:
+                raise _Refused from None
+            await self._complete(cursor, stretch, draft)
 
     async def _store_surveyed(self, stretch: "Stretch") -> Ground:
         """Store a batch by what PostgreSQL says.
@@ -218,42 +218,63 @@ class Database:
             was drafted meanwhile.
         """
         found = Ground()
-        async with self._transaction(stretch) as cursor:
+        async with self._transaction(stretch) as (cursor, _):
             told = {row.key: row.placed.event for row in stretch.rows}
             numbers = await self._numbered(cursor, told)
             keys = set(told)
-            found.ends = await _ends(cursor, owners(keys, numbers))
+            await cursor.execute(sql.ENDS, (owners(keys, numbers),))
+            found.ends = await _ends(cursor)
             known = await _known(cursor, stretch.rows)
             found.heads = await _heads(cursor, {numbers.balances[k]: k for k in keys})
             now = datetime.now(UTC)
             draft = await _with_others(
                 drafting(stretch.rows, numbers, found, known, now)
             )
-            await _copy_ids(cursor, draft)
-            await _copy_rows(cursor, draft)
+            await _copy(cursor, sql.COPY_IDS, draft.ids)
+            await self._complete(cursor, stretch, draft)
         self._numbers = numbers
         found.advance(draft)
         return found
 
     @asynccontextmanager
-    async def _transaction(self, stretch: "Stretch") -> AsyncIterator[Cursor]:
-        """Open a transaction that holds the positions, and moves them at its end."""
+    async def _transaction(
+        self, stretch: "Stretch", accounts: Sequence[int] = ()
+    ) -> AsyncIterator[tuple[Cursor, dict[int, End]]]:
+        """Open a transaction that holds the positions, and the ends of accounts."""
         await self._make_partitions(stretch.months)
         places = sorted(stretch.after)
-        columns = _columns(places)
-        async with self._connection.transaction():
-            cursor = await self._connection.execute(sql.LOCKED_POSITIONS, columns)
+        connection = self._connection
+        async with connection.transaction():
+            async with connection.pipeline():  # one round trip for both
+                held = await connection.execute(sql.LOCKED_POSITIONS, _columns(places))
+                cursor = await connection.execute(sql.ENDS, (list(accounts),))
             found = {}
-            async for topic, at, offset, place_id in cursor:
+            async for topic, at, offset, place_id in held:
                 found[topic, at] = offset
                 self._numbers.places[topic, at] = place_id
             if found != {place: stretch.before[place] for place in places}:
                 raise PositionsMoved
-            yield cursor
+            yield cursor, await _ends(cursor)
+
+    async def _complete(self, cursor: Cursor, stretch: "Stretch", draft: Draft) -> None:
+        """Store what follows the new ids, and move ends and positions."""
+        await _copy(cursor, sql.COPY_TELLINGS, draft.tellings)
+        epochs, ends = draft.beside.live_epochs, draft.after.values()
+        moved = [end.number for end in ends], [end.link.hex() for end in ends]
+        places = sorted(stretch.after)
+        offsets = [stretch.after[place] for place in places]
+        async with self._connection.pipeline():  # one round trip for all
+            if epochs:
+                values = list(epochs), list(epochs.values())
+                await cursor.execute(sql.LIVE_EPOCHS, values)
+            if draft.holding:
+                # Never prepared: a plan of when the table was small would be kept.
+                await cursor.execute(sql.MERGE, draft.holding, prepare=False)
+            if ends:
+                await cursor.execute(sql.MOVE_ENDS, (list(draft.after), *moved))
             for statement, values in stretch.others:
                 await cursor.execute(statement, values)
-            offsets = [stretch.after[place] for place in places]
-            await cursor.execute(sql.ADVANCE, (*columns, offsets))
+            await cursor.execute(sql.ADVANCE, (*_columns(places), offsets))
 
     async def _numbered(
         self, cursor: Cursor, events: Mapping[str, BalanceEvent]
@@ -320,9 +341,8 @@ async def _with_others(steps: Generator[None, None, T]) -> T:
         await asyncio.sleep(0)
 
 
-async def _ends(cursor: Cursor, accounts: Sequence[int]) -> dict[int, End]:
-    """Return where the chains of accounts end, and hold them there."""
-    await cursor.execute(sql.ENDS, (accounts,))
+async def _ends(cursor: Cursor) -> dict[int, End]:
+    """Return where the chains of accounts end, as `sql.ENDS` gives them."""
     return {owner: End(at, link.bytes) async for owner, at, link in cursor}
 
 
@@ -342,29 +362,10 @@ async def _heads(cursor: Cursor, keys: Mapping[int, str]) -> dict[str, Head | No
     return heads
 
 
-async def _copy_ids(cursor: Cursor, draft: Draft) -> None:
-    """Store the new ids, and remember who told known ones live."""
-    if draft.ids:
-        await _copy(cursor, sql.COPY_IDS, draft.ids)
-    if epochs := draft.beside.live_epochs:
-        await cursor.execute(sql.LIVE_EPOCHS, (list(epochs), list(epochs.values())))
-
-
-async def _copy_rows(cursor: Cursor, draft: Draft) -> None:
-    """Store tellings, let them hold, and move the ends."""
-    if draft.tellings:
-        await _copy(cursor, sql.COPY_TELLINGS, draft.tellings)
-    if draft.holding:
-        # Never prepared: a plan of when the table was small would be kept.
-        await cursor.execute(sql.MERGE, draft.holding, prepare=False)
-    ends = draft.after.values()
-    moved = [end.number for end in ends], [end.link.hex() for end in ends]
-    await cursor.execute(sql.MOVE_ENDS, (list(draft.after), *moved))
-
-
 async def _copy(cursor: Cursor, statement: LiteralString, made: bytes) -> None:
-    async with cursor.copy(statement) as copy:
-        await copy.write(made)
+    if made:
+        async with cursor.copy(statement) as copy:
+            await copy.write(made)
 
 
 def _columns(places: Sequence[Place]) -> tuple[list[str], list[int]]:

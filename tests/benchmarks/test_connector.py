@@ -40,15 +40,14 @@ class Feeder:
     """The venue that pushes prepared frames, as a process."""
 
     def __init__(self, updates: int, assets: int, rate: float = 0) -> None:
-        while True:
+        said = b""
+        while not said:  # it ends at once where the port after its own is taken
             self.port = free_port()
-            if self.port < 65_000:
-                break
-        command = [sys.executable, HERE / "feeder.py", self.port, updates, assets, rate]
-        self.process = subprocess.Popen(
-            [str(part) for part in command], stdout=subprocess.PIPE
-        )
-        self.process.stdout.readline()
+            command = [HERE / "feeder.py", self.port, updates, assets, rate]
+            self.process = subprocess.Popen(
+                [sys.executable, *map(str, command)], stdout=subprocess.PIPE
+            )
+            said = self.process.stdout.readline()
         self.ws_url = f"ws://127.0.0.1:{self.port + 1}"
         self.rest_url = f"http://127.0.0.1:{self.port}"
 
