@@ -30,10 +30,15 @@ _EXACT = Context(
     Emax=999_999,
     traps=[Clamped, DivisionByZero, Inexact, InvalidOperation, Overflow],
 )
-_QUANTUM = Decimal(1).scaleb(-SCALE)
-_quantized, _scaled = _EXACT.quantize, _EXACT.scaleb
-_sum, _difference = _EXACT.add, _EXACT.subtract
+_scaled, _sum, _difference = _EXACT.scaleb, _EXACT.add, _EXACT.subtract
 """Bound once: a context looks for its methods among its flags first."""
+
+QUANTUM = Decimal(1).scaleb(-SCALE)
+"""The least amount."""
+
+quantized = _EXACT.quantize
+"""``quantized(amount, QUANTUM)`` is what `exact` returns; here NaN stays NaN, and all
+else that does not fit raises `DecimalException`."""
 
 
 class AmountUnfitError(ValueError):
@@ -60,7 +65,7 @@ def exact(amount: Decimal) -> Decimal:
             zero, or more than 20 integer digits. Refuse the figure; never round it.
     """
     try:
-        fitted = _quantized(amount, _QUANTUM)
+        fitted = quantized(amount, QUANTUM)
     except DecimalException:
         raise AmountUnfitError(amount) from None
     if not fitted.is_finite():

@@ -61,10 +61,14 @@ def writer_of(kind: Any) -> Writer:
 
 
 def _record(kinds: Sequence[Any]) -> Writer:
-    """Return ``lambda record: join((w0(v0), null if v1 is None else w1(v1), …))``."""
+    """Return ``lambda record: join((w0(v0), null if v1 is None else w1(v1), …))``.
+
+    An amount that is also the record's first one is written once.
+    """
     known: dict[str, Any] = {"astuple": astuple, "join": b"".join}
     known |= {"null": _NULL, "not_null": _NOT_NULL, "ready": _ready.get}
     written: list[str] = []
+    first: int | None = None
     for place, kind in enumerate(kinds):
         match kind:
             case ["null", inner]:
@@ -75,6 +79,10 @@ def _record(kinds: Sequence[Any]) -> Writer:
         value = f"w{place}(v{place})"
         if inner == "string":
             value = f"ready(v{place}) or {value}"
+        elif known[f"w{place}"] is _amount and first is not None:
+            value = f"amount if v{place} is v{first} else {value}"
+        elif known[f"w{place}"] is _amount and not is_nullable:
+            first, value = place, f"(amount := {value})"
         if is_nullable:
             value = f"null if v{place} is None else not_null + ({value})"
         written.append(value)
@@ -127,7 +135,9 @@ def _amount(amount: Decimal) -> bytes:
     return _LAST[size << 1] + unscaled.to_bytes(size, "big", signed=True)
 
 
+@lru_cache(64)
 def _time(time: datetime) -> bytes:
+    """The records of one frame tell the same times."""
     return _long((time - EPOCH) // _MICROSECOND)
 
 

@@ -7,8 +7,6 @@ and the figure says itself which it is. Source: docs, WebSocket v2 "Balances".
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-import msgspec
-
 from balance_connector.books import Observed, Pocket
 from balance_connector.rows import BadRow, time_of
 from balance_connector.venue import Note
@@ -104,7 +102,7 @@ class AccountLedger:
             PictureNeeded: it was told before with other figures.
         """
         row: wire.UpdateRow = read.row
-        if self._repeats(row):
+        if self._repeats(row, read.content):
             notes.append(Note.DUPLICATE)
             return None
         user = row.user or ""
@@ -136,7 +134,7 @@ class AccountLedger:
             attributes=attributes,
         )
 
-    def _repeats(self, row: wire.UpdateRow) -> bool:
+    def _repeats(self, row: wire.UpdateRow, content: int) -> bool:
         """Note the entry; whether it was told before on this connection.
 
         Raises:
@@ -144,7 +142,7 @@ class AccountLedger:
         """
         if row.ledger_id is None:
             return False
-        fact, content = _fact(row), hash(msgspec.json.encode(row))
+        fact = _fact(row)
         before = self._ledger_ids.get(fact)
         self._ledger_ids.remember(fact, content)
         if before not in {None, content}:

@@ -79,15 +79,25 @@ class UpdateRow(msgspec.Struct, forbid_unknown_fields=True):
     user: str | None = None
 
 
+class _SentRow(UpdateRow, forbid_unknown_fields=True, kw_only=True):
+    """The same before its amounts are known to be numbers; texts may be, too."""
+
+    amount: Any
+    balance: Any
+    fee: Any = None
+
+
 class Read(msgspec.Struct, frozen=True):
     """A row that was read, and the fields that we do not know, name to text.
 
-    In a picture `of_wallets` has such fields for each wallet.
+    In a picture `of_wallets` has such fields for each wallet. `content` is a hash of
+    an update's row as it was sent.
     """
 
     row: Any
     extras: dict[str, str]
     of_wallets: tuple[dict[str, str], ...] = ()
+    content: int = 0
 
 
 _DESCRIPTIVE = frozenset(
@@ -99,12 +109,12 @@ _NAMELESS = "the row names no asset"
 
 _envelope = msgspec.json.Decoder(Envelope)
 _picture = msgspec.json.Decoder(list[PictureRow])
-_updates = msgspec.json.Decoder(list[UpdateRow])
+_updates = msgspec.json.Decoder(list[_SentRow], float_hook=Decimal)
 _rows = msgspec.json.Decoder(list[msgspec.Raw])
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
-_quoted = re.compile(rb'"(?:amount|balance|fee)"\s*:\s*"').search
-"""Whether an amount is written as a text, which is read with more care."""
+_quoted = re.compile(rb'"balance"\s*:\s*"').search
+"""Whether a picture has an amount written as a text, which is read with more care."""
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -144,8 +154,12 @@ def read_updates(data: msgspec.Raw) -> list[Read | BadRow]:
         FrameInvalid: ``data`` is not a list.
     """
     try:
-        if not _quoted(data) and memoryview(data).nbytes <= TEXT_CHARS_MAX:
-            return [_checked_update(row, {}) for row in _updates.decode(data)]
+        if memoryview(data).nbytes <= TEXT_CHARS_MAX:
+            pairs = zip(_updates.decode(data), _rows.decode(data), strict=True)
+            return [
+                _checked_update(_with_numbers(row), {}, hash(bytes(raw)))
+                for row, raw in pairs
+            ]
     except UNREADABLE:
         pass
     return _one_by_one(data, _read_update_row)
@@ -178,7 +192,7 @@ def _checked_picture(row: PictureRow, extras: dict[str, str] | None = None) -> R
     return Read(row, extras or {})
 
 
-def _checked_update(row: UpdateRow, extras: dict[str, str]) -> Read:
+def _checked_update(row: UpdateRow, extras: dict[str, str], content: int = 0) -> Read:
     """Return a row whose texts are known to be short."""
     if not row.asset:
         raise ValueError(_NAMELESS)
@@ -186,7 +200,28 @@ def _checked_update(row: UpdateRow, extras: dict[str, str]) -> Read:
     exact(row.amount)
     if row.fee is not None:
         exact(row.fee)
-    return Read(row, extras)
+    return Read(row, extras, content=content)
+
+
+def _with_numbers(row: _SentRow) -> UpdateRow:
+    """Return a row with its amounts as Decimals.
+
+    Raises:
+        ValueError: one was sent as something else; a text is read with more care.
+    """
+    if type(row.amount) is not Decimal:
+        row.amount = _number(row.amount)
+    if type(row.balance) is not Decimal:
+        row.balance = _number(row.balance)
+    if row.fee is not None and type(row.fee) is not Decimal:
+        row.fee = _number(row.fee)
+    return row
+
+
+def _number(value: object) -> Decimal:
+    if type(value) is not int:
+        raise ValueError(f"{value!r} is no number")
+    return Decimal(value)
 
 
 def _require(asset: str, *texts: str | None) -> None:
@@ -214,7 +249,7 @@ def _read_row(
     except UNREADABLE as error:
         return BadRow("", None, str(error))
     try:
-        return read(fields)
+        return replace(read(fields), content=hash(bytes(raw)))
     except UNREADABLE as error:
         asset = _named(fields, "asset")
         return BadRow(_named(fields, "user") or "", asset, str(error))
