@@ -371,6 +371,26 @@ class TestPicture:
 class TestUpdate:
     """Updates: amounts, scope, identity."""
 
+    @pytest.mark.parametrize("amount", ["5", '"5"', "5.0", "50e-1", '"5.00"'])
+    def test_amount_is_the_same_however_it_is_written(self, stream, amount):
+        """Whole numbers, fractions and texts are all in use."""
+        row = f'{{"asset":"USD","amount":{amount},"balance":105,"fee":0}}'
+        (event,) = stream.receive(frame("update", [row], 2), NOW).events
+
+        assert (Decimal(105), Decimal(5)) == (event.balance, event.delta)
+
+    @pytest.mark.parametrize(
+        "amount", ["true", "null", '"1_0"', '"NaN"', "[]", "1e400", "9e999999999999999"]
+    )
+    def test_amount_that_is_no_number_is_unreadable(self, stream, amount):
+        """The entry is no silent balance: it is told and a new picture demanded."""
+        row = f'{{"asset":"USD","amount":{amount},"balance":105,"fee":0}}'
+        step = stream.receive(frame("update", [row], 2), NOW)
+
+        assert [] == told(step)
+        assert step.demand is step.invalid
+        assert frozenset({"|USD"}) == step.invalid.names
+
     def test_fee_is_outside_the_amount(self, stream):
         """The change is amount less fee, and the movement tells both."""
         row = entry("USD", "132.9995", "232.6537", fee="0.3458")
