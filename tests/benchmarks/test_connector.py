@@ -40,14 +40,16 @@ class Feeder:
     """The venue that pushes prepared frames, as a process."""
 
     def __init__(self, updates: int, assets: int, rate: float = 0) -> None:
-        said = b""
-        while not said:  # it ends at once where the port after its own is taken
+        for _ in range(20):  # it ends at once where the port after its own is taken
             self.port = free_port()
             command = [HERE / "feeder.py", self.port, updates, assets, rate]
             self.process = subprocess.Popen(
                 [sys.executable, *map(str, command)], stdout=subprocess.PIPE
             )
-            said = self.process.stdout.readline()
+            if self.process.stdout.readline():
+                break
+        else:
+            raise RuntimeError("the feeder does not start")
         self.ws_url = f"ws://127.0.0.1:{self.port + 1}"
         self.rest_url = f"http://127.0.0.1:{self.port}"
 
