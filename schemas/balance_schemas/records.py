@@ -37,7 +37,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
     _amounts: ClassVar[tuple[str, ...]]
     _times: ClassVar[tuple[str, ...]]
-    _fits: ClassVar["staticmethod[[Record], object]"]
+    _fits: ClassVar[Any]  # a function of a record: whether all is well
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Note once which fields are amounts and which are times."""
