@@ -165,8 +165,7 @@ class Database:
         stretch.check()
         async with self._drafting:
             ground = self._ground
-            known = after.keys() <= self._numbers.places.keys()
-            if batch and not (known and ground.covers(batch)):
+            if not ground.covers(batch, self._numbers):
                 async with self._turn():
                     ground.learn(await self._store_surveyed(stretch))
                 return

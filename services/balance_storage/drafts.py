@@ -63,9 +63,11 @@ class Ground:
     ends: dict[int, End] = field(default_factory=dict)
     heads: dict[str, Head | None] = field(default_factory=dict)
 
-    def covers(self, rows: Sequence[Row]) -> bool:
-        """Return whether it says what holds of all that a batch names."""
-        return {row.key for row in rows} <= self.heads.keys()
+    def covers(self, rows: Sequence[Row], numbers: Numbers) -> bool:
+        """Return whether a batch can be drafted on it."""
+        at = {(row.placed.topic, row.placed.partition) for row in rows}
+        keys = {row.key for row in rows}
+        return keys <= self.heads.keys() and at <= numbers.places.keys()
 
     def advance(self, draft: Draft) -> None:
         """Let it be what it is after a draft."""

@@ -93,11 +93,12 @@ def test_draft_says_on_what_it_stands_and_what_is_so_after_it(make_event):
 
 
 def test_ground_covers_what_it_was_told_of(make_event):
-    """A balance that is new has to be asked for."""
+    """A balance or a partition that is new has to be asked for."""
     known, ground = row(make_event), start()
-    assert ground.covers([known])
-    assert ground.covers([])
-    assert not ground.covers([known, row(make_event, asset="DOT")])
+    assert ground.covers([known], NUMBERS)
+    assert ground.covers([], NUMBERS)
+    assert not ground.covers([known, row(make_event, asset="DOT")], NUMBERS)
+    assert not ground.covers([known], Numbers(NUMBERS.balances, NUMBERS.accounts))
 
 
 def test_what_is_found_adds_to_what_is_known():
