@@ -42,7 +42,7 @@ from balance_alerting.timers import Timers
 from balance_schemas.records import Alert
 
 WRITTEN_EVERY = timedelta(seconds=10)
-"""How often the figure of an alert that lasts is written, if it changes."""
+"""How long the figure of an alert that lasts goes unwritten once it has changed."""
 
 SOONEST_AGAIN = timedelta(milliseconds=1)
 """How long after its last beginning an alert begins anew: ids tell it to that."""
@@ -98,14 +98,16 @@ class Alerts:
         ]
 
     def close_restored(self) -> None:
-        """End the alerts whose rule is gone; go on telling of those that have ended."""
+        """End the alerts whose rule is gone; go on telling of those that have ended.
+
+        These wait for a tracker: their balance may not have been told of yet.
+        """
         for episode in self._restored.values():
             if episode.state != RESOLVED:
                 over = max(self._timers.now, episode.started_at)
                 self._end(episode, over, "the rule is gone")
             else:
                 self._tell(episode)
-        self._restored.clear()
 
     def tracker(self, rule: BaseRule, subject: Subject) -> Tracker:
         """Return a new tracker, with the alert of before if there is one."""
@@ -161,7 +163,7 @@ class Alerts:
         tracker.finding = finding
         if finding.broken:
             tracker.cause = finding
-            if tracker.episode is not None and at > tracker.episode.started_at:
+            if tracker.episode is not None and not self._counted(tracker):
                 self._farthest(tracker, tracker.episode)
         if finding.broken != tracker.broken or tracker.since is None:
             tracker.broken, tracker.since = finding.broken, at
@@ -171,9 +173,8 @@ class Alerts:
 
     def happened(self, tracker: Tracker, finding: Finding, at: datetime) -> None:
         """Take what a rule on movements found: every one counts."""
-        settled = tracker.settled
-        if settled is not None and 0 < self.read.events <= settled.read.events:
-            return  # it was counted before the start
+        if self._counted(tracker):
+            return
         tracker.finding = tracker.cause = finding
         tracker.since = at
         episode = tracker.episode
@@ -187,6 +188,11 @@ class Alerts:
         episode.last_at = at
         self._notify(tracker, episode, kind)
         self.decide(tracker)
+
+    def _counted(self, tracker: Tracker) -> bool:
+        """Return whether the alert's record has this event in it, by its offset."""
+        settled = tracker.settled
+        return settled is not None and 0 < self.read.events <= settled.read.events
 
     # What is decided
 
@@ -248,8 +254,7 @@ class Alerts:
             self._rewrite(tracker, episode)
 
     def _go_on(self, tracker: Tracker, episode: Episode) -> None:
-        if self._measure(tracker, episode):
-            self._unwritten[episode.alert_id] = episode
+        self._measure(tracker, episode)
         if isinstance(tracker.condition, Dropped):
             self._timers.set(tracker, tracker.condition.next_change())
         if episode.state == FIRING and episode.noticed_at is not None:
@@ -284,21 +289,23 @@ class Alerts:
         self._tell(episode)
         self._write(episode)
 
-    def _measure(self, tracker: Tracker, episode: Episode) -> bool:
-        """Note the figure and the farthest one; returns whether it is another."""
+    def _measure(self, tracker: Tracker, episode: Episode) -> None:
+        """Note the figure and the farthest one."""
         value = tracker.finding.value
-        news = value != episode.value
+        if value != episode.value:
+            self._unwritten[episode.alert_id] = episode
         episode.value, episode.limit = value, tracker.finding.limit
         if tracker.broken or isinstance(tracker.rule, ON_MOVEMENTS):
             self._farthest(tracker, episode)
-        return news
 
     def _farthest(self, tracker: Tracker, episode: Episode) -> None:
         """Note how far it went, from figures of before the start too."""
         value, worst = tracker.finding.value, episode.worst
-        if value is not None:
-            farther = min if isinstance(tracker.rule, _DOWN) else max
-            episode.worst = value if worst is None else farther(value, worst)
+        farther = min if isinstance(tracker.rule, _DOWN) else max
+        if value is None or (worst is not None and farther(value, worst) == worst):
+            return
+        episode.worst = value
+        self._unwritten[episode.alert_id] = episode
 
     def _notify(self, tracker: Tracker, episode: Episode, kind: str) -> None:
         """Have everybody told."""
@@ -321,14 +328,19 @@ class Alerts:
         episode.updated_at, episode.read = self._timers.now, self.read
         self._records.append(episode.record())
 
-    def write_figures(self) -> None:
-        """Write the figures of alerts that have changed for some time."""
+    def _write_figures(self) -> None:
+        """Write the figures that have changed and not been written for some time."""
         for episode in list(self._unwritten.values()):
             if episode.updated_at + WRITTEN_EVERY <= self._timers.now:
                 self._rewrite(self._active[episode.alert_id], episode)
 
     def take_records(self) -> list[Alert]:
-        """Return the records to publish, in order, each once."""
+        """Return the records to publish, in order, each once.
+
+        Take them before a position is committed: a start reads no figure again that is
+        older than `WRITTEN_EVERY` there.
+        """
+        self._write_figures()
         records, self._records = self._records, []
         return records
 

@@ -201,7 +201,6 @@ class Engine:
     def tick(self, now: datetime) -> None:
         """Say that nothing else was told up to a time."""
         self._advance(now)
-        self.alerts.write_figures()
 
     # Time
 

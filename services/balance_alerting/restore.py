@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
+from balance_alerting.alerts import WRITTEN_EVERY
 from balance_alerting.engine import Engine
 from balance_alerting.memory import Episode, Read, episode_of
 from balance_alerting.rules import Drop, Ruleset
@@ -76,11 +77,11 @@ class Restored:
 
 
 def lookback(ruleset: Ruleset) -> timedelta:
-    """Return how long before its position events matter to some rule."""
+    """Return how long before its position events matter to some rule or alert."""
     rules = (*ruleset.rules, ruleset.data_quality_rule())
     times = [max(rule.wait, rule.keep_firing_for) for rule in rules]
     windows = [rule.window for rule in rules if isinstance(rule, Drop)]
-    return max((*times, *windows), default=timedelta(0))
+    return max((*times, *windows, WRITTEN_EVERY))
 
 
 def time_of(incoming: Incoming) -> datetime:
