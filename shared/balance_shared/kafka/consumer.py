@@ -38,7 +38,10 @@ Positions = Mapping[tuple[str, int], int]
 """(topic, partition) → offset of the next record to read."""
 
 FETCH_BYTES_MAX = 8 * 1024 * 1024
-"""Most bytes fetched ahead for one partition."""
+"""Most bytes fetched ahead for one partition, by a consumer of a group."""
+
+READ_BYTES_MAX = 1024 * 1024
+"""The same by who reads something back: in memory records take many times as much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,7 +352,7 @@ def consumer_of(
     settings: ServiceSettings,
     group: str | None,
     *names: str,
-    fetch_bytes_max: int = FETCH_BYTES_MAX,
+    fetch_bytes_max: int = READ_BYTES_MAX,
 ) -> AIOKafkaConsumer:
     """Return a consumer that is not started yet.
 
