@@ -69,6 +69,9 @@ BACK_OFF_S_MAX = 5.0
 REGISTRY_PATIENCE_S = 10.0
 """How long a schema is asked for before the session is given up, in seconds."""
 
+BATCH_RECORDS = 10_000
+"""Most records of one transaction: what holds then is merged once for all of them."""
+
 RECORDS_AT_ONCE = 10
 """How many records are decoded, about half a millisecond, before others may go on."""
 
@@ -230,7 +233,7 @@ class Storage:
         """Store batches for ever."""
         watch = Watch(rows.SERVICE, consumer, self._parts)
         try:
-            async for batch in consumer.batches():
+            async for batch in consumer.batches(BATCH_RECORDS):
                 await self._next(consumer, batch)
                 await watch.look()
         finally:

@@ -21,9 +21,11 @@ from balance_storage.chain import End
 from balance_storage.database import Database
 from balance_storage.drafts import Draft, Ground, drafted, drafting
 from balance_storage.lines import Numbers
+from balance_storage.service import BATCH_RECORDS
 
-BATCH = 5000
-BATCHES = 10
+BATCH = BATCH_RECORDS
+BATCHES = 20
+"""The first two of a run are drafted with nothing to store beside them."""
 PLACE = ("balances.events.v1", 0)
 START = datetime(2026, 3, 1, tzinfo=UTC)
 

@@ -85,7 +85,7 @@ class Partition:
         self.at = None
         self.at = (await storage.assigned([PLACE]))[PLACE]
 
-    async def batches(self):
+    async def batches(self, _records_max):
         """Yield what comes; nothing while the partition is being assigned."""
         while len(self.books.stored) < RECORDS:
             await asyncio.sleep(0)
