@@ -12,14 +12,9 @@ from decimal import Decimal, DecimalException
 from typing import Any, ClassVar, cast
 
 import msgspec
+from msgspec.structs import asdict
 
-from balance_schemas.decimals import (
-    QUANTUM,
-    ZERO,
-    AmountUnfitError,
-    exact,
-    quantized,
-)
+from balance_schemas.decimals import QUANTUM, AmountUnfitError, exact, quantized
 from balance_schemas.keys import account_key, balance_key, status_key
 
 _UTC_OFFSET = timedelta(0)
@@ -35,18 +30,12 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     NAMED: ClassVar[tuple[str, ...]] = ()
     """Text fields that must not be empty."""
 
-    _amounts: ClassVar[tuple[str, ...]]
-    _times: ClassVar[tuple[str, ...]]
     _fits: ClassVar[Any]  # a function of a record: whether all is well
 
     def __init_subclass__(cls, **options: Any) -> None:
-        """Note once which fields are amounts and which are times."""
+        """Make the check of the type's records once."""
         super().__init_subclass__(**options)
-        fields = cls.__annotations__
-        amounts, times = (Decimal, Decimal | None), (datetime, datetime | None)
-        cls._amounts = tuple(name for name in fields if fields[name] in amounts)
-        cls._times = tuple(name for name in fields if fields[name] in times)
-        cls._fits = staticmethod(_check_of(fields, cls.NAMED))
+        cls._fits = staticmethod(_check_of(cls.__annotations__, cls.NAMED))
 
     def __post_init__(self) -> None:
         """Check the invariants that hold for every record."""
@@ -59,18 +48,18 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
     def _refuse(self) -> None:
         """Say which field breaks an invariant; a time in another zone may be UTC."""
-        name = type(self).__name__
-        for field in self._amounts:
-            try:
-                exact(getattr(self, field) or ZERO)
-            except AmountUnfitError as error:
-                raise RecordUnfitError(f"{name}.{field}: {error}") from None
-        for field in self._times:
-            time = getattr(self, field)
-            if time is not None and time.utcoffset() != _UTC_OFFSET:
-                raise RecordUnfitError(f"{name}.{field}: {time} is not in UTC")
+        name, values = type(self).__name__, asdict(self)
+        for field, value in values.items():
+            if isinstance(value, Decimal):
+                try:
+                    exact(value)
+                except AmountUnfitError as error:
+                    raise RecordUnfitError(f"{name}.{field}: {error}") from None
+        for field, value in values.items():
+            if isinstance(value, datetime) and value.utcoffset() != _UTC_OFFSET:
+                raise RecordUnfitError(f"{name}.{field}: {value} is not in UTC")
         for field in self.NAMED:
-            if not getattr(self, field):
+            if not values[field]:
                 raise RecordUnfitError(f"{name}.{field} is empty")
 
 

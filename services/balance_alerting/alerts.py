@@ -113,13 +113,13 @@ class Alerts:
         """Return a new tracker, with the alert of before if there is one."""
         alert_id = f"{rule.name}|{subject.key}"
         tracker = Tracker(rule, subject, alert_id)
-        before = self._restored.get(alert_id)
+        before = self._restored.pop(alert_id, None)
         if before is not None:
             tracker.began = before.started_at
             self._wait(tracker, Settled(before.read, before.updated_at))
             if before.state != RESOLVED:
-                del self._restored[alert_id]
                 self._go_on_from(tracker, before)
+            self._tell(before)
         return tracker
 
     def _go_on_from(self, tracker: Tracker, before: Episode) -> None:
@@ -130,7 +130,6 @@ class Alerts:
         routes = self._ruleset.routes_of(tracker.rule)
         before.told = dict.fromkeys(routes, 0) | before.told
         self._active[tracker.alert_id] = tracker
-        self._tell(before)
 
     def _wait(self, tracker: Tracker, settled: Settled) -> None:
         tracker.settled = settled
