@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
+from msgspec.structs import replace
 
 from balance_connector.books import Books, Covers, Holding, Observed
 from balance_schemas.records import BalanceEvent
@@ -92,6 +93,12 @@ class Step(msgspec.Struct, frozen=True):
     notes: tuple[Note, ...] = ()
 
 
+def doubted(error: VenueError) -> Step:
+    """Return the step of a frame after which the balances are in doubt."""
+    invalid = error if isinstance(error, FrameInvalid) else None
+    return Step(demand=error, invalid=invalid)
+
+
 def unusable(error: Exception) -> Step:
     """Return the step of an answer that cannot be used; the round is tried again.
 
@@ -99,11 +106,10 @@ def unusable(error: Exception) -> Step:
         error: a `VenueError`, or what reading the answer raised; what cannot be read
             becomes a dead letter.
     """
-    if isinstance(error, VenueError) and not isinstance(error, FrameInvalid):
-        return Step(demand=error, keep=False)
-    if not isinstance(error, FrameInvalid):
+    if not isinstance(error, VenueError):
         error = FrameInvalid("invalid_answer", str(error))
-    return Step(invalid=error, demand=error)
+    step = doubted(error)
+    return step if step.invalid else replace(step, keep=False)
 
 
 @dataclass(frozen=True, slots=True)

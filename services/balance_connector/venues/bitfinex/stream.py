@@ -33,6 +33,7 @@ from balance_connector.venue import (
     Response,
     State,
     Step,
+    doubted,
 )
 from balance_connector.venues.bitfinex import refusals, wire
 from balance_connector.venues.bitfinex.assets import AssetNames
@@ -152,14 +153,12 @@ class BitfinexStream:
                 keep = array.kind != wire.HEARTBEAT
                 return Step(keep=keep, notes=(Note.DUPLICATE,))
             return self._array(array, received_at)
-        except FrameInvalid as error:
-            return self._doubt(error, invalid=error)
         except VenueError as error:
             return self._doubt(error)
 
-    def _doubt(self, demand: VenueError, invalid: FrameInvalid | None = None) -> Step:
+    def _doubt(self, demand: VenueError) -> Step:
         self.health = Health(State.STALE, str(demand))
-        return Step(demand=demand, invalid=invalid)
+        return doubted(demand)
 
     def _check_maintenance(self, received_at: datetime) -> None:
         since = self._mended_from

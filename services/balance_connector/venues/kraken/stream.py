@@ -29,6 +29,7 @@ from balance_connector.venue import (
     Response,
     State,
     Step,
+    doubted,
 )
 from balance_connector.venues.kraken import wire
 from balance_connector.venues.kraken.auth import private_call
@@ -125,14 +126,12 @@ class KrakenStream:
             if envelope.channel == "balances":
                 return self._balances(envelope, received_at)
             return self._other(envelope, received_at)
-        except FrameInvalid as error:
-            return self._doubt(error, invalid=error)
         except VenueError as error:
             return self._doubt(error)
 
-    def _doubt(self, demand: VenueError, invalid: FrameInvalid | None = None) -> Step:
+    def _doubt(self, demand: VenueError) -> Step:
         self.health = Health(State.STALE, str(demand))
-        return Step(demand=demand, invalid=invalid)
+        return doubted(demand)
 
     def _balances(self, envelope: wire.Envelope, received_at: datetime) -> Step:
         if envelope.type == "snapshot":

@@ -40,6 +40,7 @@ from balance_connector.venue import (
     Response,
     State,
     Step,
+    doubted,
 )
 from balance_connector.venues.zerohash import wire
 from balance_connector.venues.zerohash.accounts import (
@@ -159,14 +160,12 @@ class ZeroHashStream:
             if envelope.kind == "pong":
                 return self._alive(received_at)
             return self._other(envelope)
-        except FrameInvalid as error:
-            return self._doubt(error, invalid=error)
         except VenueError as error:
             return self._doubt(error)
 
-    def _doubt(self, demand: VenueError, invalid: FrameInvalid | None = None) -> Step:
+    def _doubt(self, demand: VenueError) -> Step:
         self.health = Health(State.STALE, str(demand))
-        return Step(demand=demand, invalid=invalid)
+        return doubted(demand)
 
     def _told(self, received_at: datetime) -> Told:
         self._frames += 1
@@ -314,7 +313,7 @@ class ZeroHashStream:
         invalid = invalid_of([row])
         if invalid is None or invalid.names <= self._bad_names - {NAMELESS}:
             return Step(invalid=invalid)
-        return self._doubt(invalid, invalid=invalid)
+        return self._doubt(invalid)
 
     def _hear(self, received_at: datetime) -> None:
         """Note whether the first word of the venue came late."""
