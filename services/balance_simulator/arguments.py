@@ -1,8 +1,12 @@
-"""The arguments of one operation, read by name and kind: common to all venues."""
+"""Operations by name, and their arguments by name and kind: common to all venues."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, TypeVar
+
+S = TypeVar("S")
+A = TypeVar("A", bound="Arguments")
+P = TypeVar("P")
 
 
 class Arguments:
@@ -59,3 +63,18 @@ class Arguments:
         unknown = set(self._given) - self._read
         if unknown:
             raise ValueError(f"not taken: {', '.join(sorted(unknown))}")
+
+
+def prepared(
+    operations: Mapping[str, Callable[[S, A], P]], name: str, state: S, arguments: A
+) -> P:
+    """Return an operation that has taken its arguments.
+
+    Raises:
+        ValueError, TypeError: its name or an argument is wrong.
+    """
+    if name not in operations:
+        raise ValueError(f"no operation {name!r}; there are: {', '.join(operations)}")
+    operation = operations[name](state, arguments)
+    arguments.finish()
+    return operation

@@ -8,12 +8,12 @@ makes tens of thousands of frames a second possible from one process.
 """
 
 import asyncio
-from collections import deque
 
 from aiohttp import web
 
 from balance_simulator.exact import MICROSECONDS
 from balance_simulator.pace import Clock
+from balance_simulator.waiting import Waiting
 
 _FINAL_TEXT = 0x81
 _SHORT = 126
@@ -35,7 +35,7 @@ def text_frame(text: str) -> bytes:
     return bytes((_FINAL_TEXT, 127)) + length.to_bytes(8, "big") + payload
 
 
-class Client:
+class Client(Waiting):
     """One connected client.
 
     Args:
@@ -52,56 +52,14 @@ class Client:
         clock: Clock,
         queue_max: int,
     ) -> None:
-        self.last_sent_us = clock()
-        self.sent = 0
-        self.cut_off = False
+        super().__init__(clock, queue_max)
         self._socket = socket
         self._transport = transport
-        self._clock = clock
-        self._queue_max = queue_max
-        self._queue: deque[str] = deque()
-        self._wake = asyncio.Event()
-        self._silent_until_us: float = 0
-        self._lose = False
-        self._closing: tuple[int, str] | None = None
-
-    @property
-    def queued(self) -> int:
-        """Frames that wait to be written."""
-        return len(self._queue)
-
-    @property
-    def silent(self) -> bool:
-        """Whether nothing at all is being sent, though the socket stays open."""
-        return self._silent_until_us > self._clock()
 
     @property
     def gone(self) -> bool:
         """Whether the connection is lost."""
         return self._transport.is_closing()
-
-    def send(self, text: str) -> None:
-        """Queue a frame; a client whose queue is full is cut off."""
-        if (self._lose and self.silent) or self.cut_off:
-            return
-        if len(self._queue) >= self._queue_max:
-            self.cut_off = True
-            self.abort()
-            return
-        self._queue.append(text)
-        self.last_sent_us = self._clock()
-        self._wake.set()
-
-    def silence(self, until_us: float, *, lose: bool) -> None:
-        """Send nothing until a time; queued frames follow then, or are lost."""
-        self._silent_until_us = until_us
-        self._lose = lose
-        self._wake.set()
-
-    def close(self, code: int, reason: str) -> None:
-        """Close once what is queued has been written."""
-        self._closing = (code, reason)
-        self._wake.set()
 
     def abort(self) -> None:
         """Drop the connection without a word."""
@@ -115,8 +73,8 @@ class Client:
     async def write(self) -> None:
         """Write what is queued until the connection ends: run as one task."""
         while not self.gone:
-            await self._wake.wait()
-            self._wake.clear()
+            await self.changed.wait()
+            self.changed.clear()
             await self._sit_out_silence()
             await self._write_queued()
             if self._closing and not self._queue:
@@ -139,7 +97,7 @@ class Client:
             while self._buffer_is_full():  # noqa: ASYNC110
                 await asyncio.sleep(_BUFFER_POLL_S)
         if self._queue:
-            self._wake.set()
+            self.changed.set()
 
     def _buffer_is_full(self) -> bool:
         if self.gone:

@@ -17,7 +17,6 @@ connection behaves as one of ``websockets`` does where it offers the same method
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Generator, Mapping
 from http import HTTPStatus
 from typing import Any, overload
@@ -39,11 +38,12 @@ from balance_simulator.connections import Connections
 from balance_simulator.exact import MICROSECONDS
 from balance_simulator.faults import Fault
 from balance_simulator.venue import Venue
+from balance_simulator.waiting import Waiting
 
 _OK_CODES = {1000, 1001}
 
 
-class Line:
+class Line(Waiting):
     """The venue's end of one connection in memory: a ``Peer``.
 
     Args:
@@ -51,28 +51,14 @@ class Line:
     """
 
     def __init__(self, connections: Connections[Any]) -> None:
-        self.sent = 0
-        self.last_sent_us = connections.clock()
-        self.cut_off = False
-        self.changed = asyncio.Event()
+        super().__init__(connections.clock, connections.memory.settings.queue_max)
         self.ended: ConnectionClosed | None = None
         self._connections = connections
-        self._clock = connections.clock
-        self._queue_max = connections.memory.settings.queue_max
-        self._queue: deque[str] = deque()
-        self._silent_until_us: float = 0
-        self._lose = False
-        self._closing: Close | None = None
 
     @property
-    def queued(self) -> int:
-        """Frames that wait to be read."""
-        return len(self._queue)
-
-    @property
-    def silent(self) -> bool:
-        """Whether nothing at all is being sent, though the connection stays open."""
-        return self._silent_until_us > self._clock()
+    def gone(self) -> bool:
+        """Whether the connection is over."""
+        return self.ended is not None
 
     @property
     def silent_s(self) -> float | None:
@@ -80,29 +66,6 @@ class Line:
         if self._silent_until_us == float("inf"):
             return None
         return max(0.0, (self._silent_until_us - self._clock()) / MICROSECONDS)
-
-    def send(self, text: str) -> None:
-        """Queue a frame; a client whose queue is full is cut off."""
-        if self.ended or (self._lose and self.silent):
-            return
-        if len(self._queue) >= self._queue_max:
-            self.cut_off = True
-            self.abort()
-            return
-        self._queue.append(text)
-        self.last_sent_us = self._clock()
-        self.changed.set()
-
-    def silence(self, until_us: float, *, lose: bool) -> None:
-        """Send nothing until a time; queued frames follow then, or are lost."""
-        self._silent_until_us = until_us
-        self._lose = lose
-        self.changed.set()
-
-    def close(self, code: int, reason: str) -> None:
-        """Close once what is queued has been read."""
-        self._closing = Close(code, reason)
-        self.changed.set()
 
     def abort(self) -> None:
         """Drop the connection without a word."""
@@ -124,9 +87,10 @@ class Line:
             self.sent += 1
             return self._queue.popleft()
         if self._closing:
-            ok = self._closing.code in _OK_CODES
+            said = Close(*self._closing)
+            ok = said.code in _OK_CODES
             kind = ConnectionClosedOK if ok else ConnectionClosedError
-            self.end(kind(self._closing, self._closing, rcvd_then_sent=True))
+            self.end(kind(said, said, rcvd_then_sent=True))
         return None
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from balance_simulator.arguments import Arguments
+from balance_simulator.arguments import Arguments, prepared
 from balance_simulator.bitfinex.currencies import Currency
 from balance_simulator.bitfinex.ledger import (
     WALLET_TYPES,
@@ -61,12 +61,7 @@ def run(state: State, name: str, given: Mapping[str, Any], at_us: int) -> Done:
     Raises:
         ValueError, TypeError: when a name or an argument is wrong, or the books refuse.
     """
-    if name not in _OPERATIONS:
-        raise ValueError(f"no operation {name!r}; there are: {', '.join(_OPERATIONS)}")
-    arguments = _Arguments(state, given)
-    operation = _OPERATIONS[name](state, arguments)
-    arguments.finish()
-    return operation(at_us)
+    return prepared(_OPERATIONS, name, state, _Arguments(state, given))(at_us)
 
 
 def _written(lines: list[LedgerLine]) -> Done:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from balance_simulator.arguments import Arguments
+from balance_simulator.arguments import Arguments, prepared
 from balance_simulator.exact import EXACT, unit
 from balance_simulator.kraken.assets import Asset
 from balance_simulator.kraken.ledger import ZERO, LedgerLine, Wallet
@@ -52,12 +52,7 @@ def run(state: State, name: str, given: Mapping[str, Any], at_us: int) -> Done:
     Raises:
         ValueError, TypeError: when a name or an argument is wrong, or the books refuse.
     """
-    if name not in _OPERATIONS:
-        raise ValueError(f"no operation {name!r}; there are: {', '.join(_OPERATIONS)}")
-    arguments = _Arguments(state, given)
-    operation = _OPERATIONS[name](state, arguments)
-    arguments.finish()
-    return operation(at_us)
+    return prepared(_OPERATIONS, name, state, _Arguments(state, given))(at_us)
 
 
 _Prepared = Callable[[int], Done]

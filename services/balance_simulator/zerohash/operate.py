@@ -8,7 +8,7 @@ from decimal import Decimal
 from itertools import product
 from typing import Any, NamedTuple
 
-from balance_simulator.arguments import Arguments
+from balance_simulator.arguments import Arguments, prepared
 from balance_simulator.exact import EXACT, unit
 from balance_simulator.zerohash.assets import Asset
 from balance_simulator.zerohash.ledger import Account, Leg, Run
@@ -52,12 +52,7 @@ def run(state: State, name: str, given: Mapping[str, Any], at_us: int) -> Done:
     Raises:
         ValueError, TypeError: when a name or an argument is wrong, or the books refuse.
     """
-    if name not in _OPERATIONS:
-        raise ValueError(f"no operation {name!r}; there are: {', '.join(_OPERATIONS)}")
-    arguments = _Arguments(state, given)
-    operation = _OPERATIONS[name](state, arguments)
-    arguments.finish()
-    return operation(at_us)
+    return prepared(_OPERATIONS, name, state, _Arguments(state, given))(at_us)
 
 
 def _deposit(state: State, arguments: _Arguments) -> _Prepared:

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from balance_simulator.arguments import Arguments
+from balance_simulator.arguments import Arguments, prepared
 
 
 def test_arguments_are_read_by_kind():
@@ -29,3 +29,14 @@ def test_unread_arguments_and_wrong_kinds_are_refused():
         Arguments({"amuont": "1"}, frozenset()).finish()
     with pytest.raises(TypeError):
         Arguments({"asset": 1}, frozenset()).text("asset")
+
+
+def test_an_operation_has_taken_all_its_arguments():
+    """A wrong name or a leftover argument is refused before anything is done."""
+    operations = {"say": lambda state, arguments: f"{state} {arguments.text('what')}"}
+    given = {"what": "so"}
+    assert prepared(operations, "say", "I", Arguments(given, frozenset())) == "I so"
+    with pytest.raises(ValueError, match="no operation 'sing'; there are: say"):
+        prepared(operations, "sing", "I", Arguments(given, frozenset()))
+    with pytest.raises(ValueError, match="not taken: how"):
+        prepared(operations, "say", "I", Arguments(given | {"how": "x"}, frozenset()))
