@@ -22,8 +22,8 @@ class Memory:
     Attributes:
         balances: key → holding, as last read back or told; the same object for life.
         recent: facts that were told last; see `Books`.
-        heard_at: when the venue was last heard, as far as the bus tells, or since when
-            its history is owed; None at the very first start.
+        heard_at: up to when nothing that the venue told can be missing, as far as the
+            bus tells; None at the very first start.
         owed_since: since when a process before this one left history untold, until
             the first picture: which balances moved in that time is not known.
         read_anew: whether the last `known` read the balances back.

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
+import structlog
 from pydantic import SecretStr
 
 from balance_connector.backfill import Backfiller
@@ -42,6 +43,8 @@ from balance_shared.service import Parts
 from balance_shared.settings import PREFIX, ConnectorSettings
 
 TOPICS = (EVENTS, LATEST, FRAMES, STATUS, RECONCILIATIONS, DEAD_LETTERS)
+
+log = structlog.get_logger(__name__)
 
 DRAIN_S_MAX = 10.0
 """How long the last records may take to reach Kafka when stopping, in seconds."""
@@ -103,6 +106,10 @@ class Connector:
         self._memory = Memory(recall, clock)
         self._clock = clock
         self._primary = settings.feeds[0]
+        self._feeds = settings.feeds
+        if self._primary == "ws" and not venue.comparable(options):
+            log.warning("not_compared", reason="polls tell other balances")
+            self._feeds = ("ws",)
         parts.not_ready(self._primary, "starting")
         self._boards = {feed: self._board(feed) for feed in ("ws", "rest")}
         counts = self._boards[self._primary].count
@@ -128,7 +135,7 @@ class Connector:
             end = State.REFUSED if refused else State.STOPPED, str(error)
             raise
         finally:
-            for feed in self._settings.feeds:
+            for feed in self._feeds:
                 self._boards[feed].set(*end)
             drained = asyncio.create_task(self._outbox.drained())
             await asyncio.wait(
@@ -155,7 +162,7 @@ class Connector:
         runner = StreamRunner(stream, url, self._connect, self._stretches)
         yield runner.run()
         yield backfiller.run()
-        if "rest" in settings.feeds:
+        if "rest" in self._feeds:
             witness = StreamWitness(polls, stream, runner)
             yield PollRunner(polls, settings.poll_interval_s, witness).run()
 
@@ -225,7 +232,7 @@ class Connector:
         """Publish the states now and then, so that silence means a dead process."""
         while True:
             await self._clock.sleep(HEARTBEAT_S)
-            for feed in self._settings.feeds:
+            for feed in self._feeds:
                 self._boards[feed].publish()
 
 

@@ -8,6 +8,7 @@ to the time limits and the pings.
 """
 
 import asyncio
+from datetime import datetime, timedelta
 
 import structlog
 from websockets.exceptions import ConnectionClosed
@@ -29,6 +30,9 @@ from balance_shared.errors import (
     VenueError,
     VenueUnavailable,
 )
+
+UNNUMBERED_MAX = timedelta(minutes=10)
+"""How far history is asked for before the last frame of a stream without numbers."""
 
 log = structlog.get_logger(__name__)
 
@@ -234,10 +238,28 @@ class StreamRunner:
         if step.confirmed:
             board.confirmed_at = received_at
         self._show(protocol.health)
-        if protocol.synced and step.demand is None:
-            self._memory.heard_at = received_at
         if step.demand is not None:
             raise step.demand
+        self._hear(protocol, before, received_at)
+
+    def _hear(
+        self, protocol: StreamProtocol, before: int | None, received_at: datetime
+    ) -> None:
+        """Note up to when nothing can be missing: history is asked from there.
+
+        The venue's numbers tell it, and they stand still while it only shows that it is
+        there. Where it has none, what was compared tells it. What it books in
+        maintenance it may not tell.
+        """
+        memory = self._memory
+        maintained = protocol.health.state is State.MAINTENANCE
+        if not protocol.synced or (maintained and memory.heard_at is not None):
+            return
+        if protocol.sequence is None:
+            sure_at = self._board.confirmed_at or received_at
+            memory.heard_at = max(sure_at, received_at - UNNUMBERED_MAX)
+        elif protocol.sequence != before:
+            memory.heard_at = received_at
 
     def _show(self, health: Health) -> None:
         """Publish how the feed is, if that is new; a dispute is no health."""

@@ -292,6 +292,8 @@ class Venue:
         updates_without_ids: whether updates carry no id of the fact, so that a line of
             the history is known by its balance.
         history_interval_s: seconds between two calls of a history, for the rate limit.
+        comparable: says of the options whether polls tell the same balances as a stream
+            does then; if not, a stream runs without polls beside it.
     """
 
     name: str
@@ -313,3 +315,4 @@ class Venue:
     net_of_pending: bool = False
     updates_without_ids: bool = False
     history_interval_s: float = 1.0
+    comparable: Callable[[Any], bool] = lambda _options: True

@@ -448,6 +448,31 @@ def test_last_update_that_is_lost_is_told_late(dialect, virtually, rng):
     virtually(scenario())
 
 
+def test_update_that_was_lost_long_before_a_close_is_told_late(dialect, virtually, rng):
+    """Signs of life say nothing of what was lost: history is asked for from before."""
+
+    async def scenario():
+        async with World(dialect, feeds="ws").running() as world:
+            await world.until_live()
+            await moved(world, rng)
+            world.venue.fault("gap", count=99)
+            dialect.credit(world.venue, "0.25")
+            await asyncio.sleep(60)
+            world.venue.fault("clear")
+            mark = len(world.statuses())
+            world.venue.fault("close")
+            await world.until_state("live", mark=mark)
+            await world.until(
+                lambda: (
+                    Decimal("0.25")
+                    in {event.delta for event in world.events("backfill")}
+                ),
+                "told late",
+            )
+
+    virtually(scenario())
+
+
 def test_silent_edit_of_the_books_is_found(dialect, virtually, rng):
     """A change that the stream never tells is disputed by REST, and then taken in."""
 

@@ -28,4 +28,5 @@ KRAKEN = Venue(
     same_codes=False,
     net_of_pending=True,
     history_interval_s=6.0,
+    comparable=lambda options: not options.users_all,
 )
