@@ -569,7 +569,8 @@ def _vanished(pocket: Pocket, delta: Decimal | None = None) -> Observed:
     if pocket.reference:
         attributes[REFERENCE] = pocket.reference
     if pocket.network:
-        attributes["base_asset"] = pocket.asset.removesuffix(f".{pocket.network}")
+        base = pocket.venue_asset.removesuffix(f".{pocket.network}")
+        attributes["base_asset"] = base
     return Observed(pocket, ZERO, delta=delta, attributes=attributes)
 
 

@@ -172,9 +172,10 @@ def test_facts_are_read_back_as_they_were_remembered():
     assert {"X6", "Y8", "Z1"} == unnamed
 
 
-def test_absent_says_which_account_it_was():
+@pytest.mark.parametrize("asset", ["USDC.SOL", "USDC-ALIAS"])
+def test_absent_says_which_account_it_was(asset):
     """The venue's number and the coin below the chain stay with the zero."""
-    pocket = Pocket("s", "spot", "a", "USDC.SOL", "USDC.SOL", "currency", "SOL", "id-7")
+    pocket = Pocket("s", "spot", "a", asset, "USDC.SOL", "currency", "SOL", "id-7")
     held = {}
     list(books(held).picture([Observed(pocket, Decimal(1))], TOLD))
     (event,) = books(held, epoch=6).picture([], TOLD)
