@@ -16,6 +16,8 @@ from balance_simulator.zerohash.venue import NdaxVenue, ZeroHashVenue
 
 Books = dict[tuple[str, ...], Decimal]
 MAIN = "spot/main"
+LINES = 10**9
+"""More than any test writes."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,9 @@ class Dialect:
         limited: choices of a venue that counts and refuses what is too much.
         limits_hit: how often it did, by its statistics.
         passphrase: whether keys have one.
+        lines: names the lines of the venue's ledger, each with its time.
+        tells: names the lines that events tell. Both None where a venue's stream has
+            no numbers, so that a lost message may stay unknown.
     """
 
     name: str
@@ -64,6 +69,8 @@ class Dialect:
     polled: Callable[[Books], Books] = dict
     compared: Callable[[Books], Books] = dict
     passphrase: bool = False
+    lines: Callable[[Any], list[tuple[str, object]]] | None = None
+    tells: Callable[[Iterable[BalanceEvent]], list[object]] | None = None
 
     def stand_in(self, clock: Callable[[], int], **choices: Any) -> Any:
         """Return a stand-in venue."""
@@ -131,6 +138,13 @@ def _kraken_credit(venue: KrakenVenue, amount: str) -> None:
     venue.operate("deposit", {"asset": "FINE", "amount": amount})
 
 
+def _kraken_lines(venue: KrakenVenue) -> list[tuple[str, object]]:
+    return [
+        (line["timestamp"], line["ledger_id"])
+        for line in venue.lines(LINES, None)["lines"]
+    ]
+
+
 def _by_asset(books: Books) -> Books:
     sums: Books = {}
     for (asset, _), amount in books.items():
@@ -162,6 +176,10 @@ KRAKEN = Dialect(
         counted["rest_errors"].get("EAPI:Rate limit exceeded", 0)
         + max(0, counted["connection_attempts_10min"] - 150)
     ),
+    lines=_kraken_lines,
+    tells=lambda events: [
+        line.movement_id for event in events for line in event.movements
+    ],
 )
 
 
@@ -200,6 +218,30 @@ def _bitfinex_novelty(venue: BitfinexVenue) -> None:
     venue.operate("adjust", line | words)
 
 
+def _bitfinex_lines(venue: BitfinexVenue) -> list[tuple[str, object]]:
+    return [
+        (
+            line["timestamp"],
+            (line["asset"], line["wallet"], Decimal(line["balance"]).normalize()),
+        )
+        for line in venue.lines(LINES, None)["lines"]
+    ]
+
+
+def _bitfinex_tells(events: Iterable[BalanceEvent]) -> list[object]:
+    """Return the balances after lines; that more of one is available is no line."""
+    told: list[object] = []
+    last: dict[str, Decimal] = {}
+    for event in events:
+        is_new = event.available is None or event.balance != last.get(event.key)
+        if event.kind != "backfill":
+            last[event.key] = event.balance
+        if event.kind == "backfill" or (event.kind == "update" and is_new):
+            balance = event.balance.normalize()
+            told.append((event.venue_asset, event.wallet_id, balance))
+    return told
+
+
 BITFINEX = Dialect(
     name="bitfinex",
     settings=BitfinexSettings,
@@ -225,6 +267,8 @@ BITFINEX = Dialect(
         + counted["inputs"].get("calc_refused", 0)
         + max(0, counted["connection_attempts_15s"] - 5)
     ),
+    lines=_bitfinex_lines,
+    tells=_bitfinex_tells,
 )
 
 

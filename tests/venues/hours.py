@@ -7,6 +7,7 @@ import asyncio
 import logging
 import random
 import sys
+from collections import Counter as CountOf
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -92,8 +93,10 @@ async def hour(name: str, seed: int) -> None:
         await asyncio.sleep(90)
         await world.until_live(300)
         await world.until(world.is_right, "the venue's books", 5 * POLL_S)
+        await _all_told(world)
     finally:
         await world.stop()
+    assert not (untold := _untold(world)), f"not told once: {untold[:3]}"
     equal, unjudged, differences = outcome(judged(world))
     assert not differences, f"replayed otherwise: {differences[:3]}"
     assert (len(world.events()), {}) == (equal, unjudged), "not all can be replayed"
@@ -122,6 +125,31 @@ async def _rest(world: World) -> None:
     assert not world.task.done(), world.task.exception()
     if world.state == "live":
         assert world.is_right(), f"live and wrong: {world.wrong()}; {world.told()}"
+
+
+async def _all_told(world: World) -> None:
+    """Wait until a last picture has told the history of all before it."""
+    world.venue.fault("close")
+    await asyncio.sleep(10)
+    await world.until_live(300)
+    told = lambda: world.statuses()[-1].backfill_since is None  # noqa: E731
+    await world.until(told, "told late", 1800)
+
+
+def _untold(world: World) -> list[tuple[object, int, int]]:
+    """Return the lines of the ledger since the first picture that were not told once.
+
+    Each with how often it is in the ledger and how often it was told.
+    """
+    dialect = world.dialect
+    if dialect.lines is None or dialect.tells is None or world.is_polled:
+        return []
+    first = world.events("snapshot")[0].epoch
+    pictured = max(e.received_at for e in world.events("snapshot") if e.epoch == first)
+    since = pictured.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    lines = CountOf(name for at, name in dialect.lines(world.venue) if at > since)
+    told = CountOf(dialect.tells(world.events()))
+    return [(name, n, told[name]) for name, n in lines.items() if told[name] != n]
 
 
 def run(name: str, seed: int) -> str | None:

@@ -152,6 +152,11 @@ class World:
         """Wait until the primary feed is live; return the seconds that took."""
         return await self.until(lambda: self.state == "live", "live", seconds)
 
+    @property
+    def is_polled(self) -> bool:
+        """Whether polls are the primary feed: they tell balances and no lines."""
+        return self._settings.feeds[0] == "rest"
+
     def _records(self, topic: Topic, record_type: type[R]) -> list[R]:
         """Return the records of a topic; each is decoded once."""
         known = self._read.setdefault(topic.name, [])
@@ -229,7 +234,7 @@ class World:
     def wrong(self) -> dict[tuple[str, ...], tuple[Decimal | None, Decimal | None]]:
         """Return pocket → ours and the venue's balance, where they differ."""
         ours, theirs = self.books(), self.truth()
-        if self._settings.feeds[0] == "rest":
+        if self.is_polled:
             ours, theirs = self.dialect.polled(ours), self.dialect.polled(theirs)
         return {
             pocket: (ours.get(pocket), theirs.get(pocket))
