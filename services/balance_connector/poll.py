@@ -98,7 +98,7 @@ class PollRunner:
         owns = self._witness is None
         feed.teller.begin(epoch, feed.opening("polls" if owns else "witness"))
         rounds = Rounds(Books(board.account, board.feed, epoch, known))
-        protocol = feed.venue.poll(feed.credentials, feed.options)
+        protocol = feed.venue.poll(feed.credentials, feed.options, known.values())
         while True:
             due_s = self._clock.monotonic() + self._interval_s
             again = False

@@ -158,7 +158,7 @@ class _Polls:
     """The polls of one process that own the balances."""
 
     def __init__(self, venue: Venue, options: Any, books: Books) -> None:
-        self._protocol = venue.poll(_KEY, options)
+        self._protocol = venue.poll(_KEY, options, books.known.values())
         self._rounds = Rounds(books)
         self._is_over = True
 

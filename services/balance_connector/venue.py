@@ -201,7 +201,7 @@ class StreamProtocol(Protocol):
 
 
 class PollProtocol(Protocol):
-    """Polls of the whole account, for the life of a process.
+    """Polls of the whole account, for one epoch.
 
     For each round the runner calls `begin`, then `request` until it returns None, and
     `receive` with the answer to each request. A round that fails is not continued.
@@ -254,8 +254,10 @@ StreamFactory = Callable[[Credentials, Any, Books, frozenset[str]], StreamProtoc
 the names of the balances that could not be read in the last picture: if they still
 cannot, the feed is degraded, and no new picture is demanded for them."""
 
-PollFactory = Callable[[Credentials, Any], PollProtocol]
-"""Makes the protocol of the polls of one process."""
+PollFactory = Callable[[Credentials, Any, Collection[Holding]], PollProtocol]
+"""Makes the protocol of the polls of one epoch from the key, the venue's options and
+what readers believe in as it begins; nothing of polls beside a stream, which tell no
+balances."""
 
 HistoryFactory = Callable[[Credentials, Any, Stretch], HistoryProtocol]
 """Makes the protocol of one stretch."""

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -47,6 +47,7 @@ class Dialect:
         lines: names the lines of the venue's ledger, each with its time.
         tells: names the lines that events tell. Both None where a venue's stream has
             no numbers, so that a lost message may stay unknown.
+        paged: choices of a venue that tells the balances of polls in several pages.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Dialect:
     passphrase: bool = False
     lines: Callable[[Any], list[tuple[str, object]]] | None = None
     tells: Callable[[Iterable[BalanceEvent]], list[object]] | None = None
+    paged: Mapping[str, Any] = field(default_factory=dict)
 
     def stand_in(self, clock: Callable[[], int], **choices: Any) -> Any:
         """Return a stand-in venue."""
@@ -328,6 +330,7 @@ def _zerohash(name: str, settings: Any, venue: Any) -> Dialect:
             key["refused"] for key in counted["rate_limit"].values()
         ),
         passphrase=True,
+        paged={"page_rows": 3},
     )
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from asyncio import Event
 from collections import Counter
 from contextlib import suppress
 from functools import cache
@@ -11,14 +12,23 @@ import pytest
 from dialects import DIALECTS
 from replayed import judged, kept, outcome, told_by
 from test_every_venue import moved
-from world import POLL_S, World
+from world import POLL_S, LoopbackRest, World
 
 from balance_connector.books import Books
 from balance_connector.replay import NO_BEGINNING
+from balance_connector.venue import Response
 from balance_schemas.topics import EVENTS, FRAMES, LATEST
 from balance_shared.errors import BusInterrupted
 from balance_shared.testing import run_virtually
 from balance_simulator.faults import FaultError
+
+STATIC_NAMES = {
+    "kraken.assets.LEGACY": {},
+    "kraken.assets._PLAIN": frozenset(),
+    "bitfinex.assets.SYMBOLS": {},
+    "bitfinex.assets.UNDERLYINGS": {},
+}
+"""Tables that serve where a venue does not tell its names, and none of them."""
 
 TROUBLES = (
     ("gap", {}),
@@ -119,6 +129,54 @@ def test_lost_event_is_missing_and_an_invented_one_is_extra(world):
     lost = frames[len(frames) // 2].received_at
     fewer = [one for one in kept(world) if one[0].received_at != lost]
     assert judged(world, frames=fewer).differences
+
+
+@pytest.fixture
+def nameless(monkeypatch):
+    """Give what says whether the venue tells no names; no table of ours has any."""
+    for table, empty in STATIC_NAMES.items():
+        monkeypatch.setattr(f"balance_connector.venues.{table}", empty)
+    send, no_names = LoopbackRest.send, Event()
+
+    async def answer(rest, request):
+        if no_names.is_set() and request.source in {"Assets", "conf"}:
+            return Response(503, b"")
+        return await send(rest, request)
+
+    monkeypatch.setattr(LoopbackRest, "send", answer)
+    return no_names
+
+
+def test_first_round_of_a_process_knows_what_was_told(
+    dialect, virtually, rng, nameless
+):
+    """Pages torn and names not to be had: nothing vanishes, nothing has a new name."""
+
+    async def scenario():
+        world = World(dialect, feeds="rest", **dialect.paged)
+        async with world.running():
+            await world.until_live()
+            await moved(world, rng)
+            await world.until_right()
+        mark, names = len(world.events()), {event.key for event in world.events()}
+        nameless.set()
+        with suppress(FaultError):
+            world.venue.fault("torn")
+        world.start()
+        await world.until(lambda: len(world.events()) > mark, "told")
+        first = world.events()[mark:]
+        assert {"snapshot"} == {event.kind for event in first}
+        assert {event.key for event in first} <= names
+        await world.until_right()
+        nameless.clear()
+        await asyncio.sleep(1000)
+        await world.stop()
+        assert {event.key for event in world.events()} == names
+        assert world.is_right()
+        return world
+
+    world = virtually(scenario())
+    assert (len(world.events()), {}, []) == outcome(judged(world))
 
 
 @pytest.mark.parametrize("events_too", [False, True])

@@ -148,6 +148,26 @@ async def test_refusal_ends_the_runner():
             await task
 
 
+async def test_polls_are_made_with_what_readers_believe_in():
+    """A new process has it from the bus."""
+    bench = PollBench(balance("1"))
+    async with bench.running():
+        await bench.clock.advance(1)
+    again, given = PollBench(balance("1")), []
+    again.recall.bus = bench.bus
+    feed = again.runner._feed
+
+    def poll(key, options, known):
+        given.append([holding.pocket.venue_asset for holding in known])
+        return feed.venue.poll(key, options, known)
+
+    again.runner._feed = replace(feed, venue=replace(feed.venue, poll=poll))
+    async with again.running():
+        await again.clock.advance(1)
+
+    assert [["ZUSD"]] == given
+
+
 async def test_restart_tells_what_vanished_meanwhile():
     """What latest still has and the first answer has not is absent."""
     bench = PollBench(balance("1"))

@@ -12,14 +12,14 @@ REST answers ``/balances`` and ``/ledger`` in the same words. Any answer or fram
 """
 
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 import msgspec
 
 from balance_connector.amounts import amount_of
-from balance_connector.books import Books, Observed, Pocket, Told
+from balance_connector.books import Books, Holding, Observed, Pocket, Told
 from balance_connector.rows import UNREADABLE
 from balance_connector.venue import (
     Credentials,
@@ -179,9 +179,11 @@ class ToyStream:
 
 
 class ToyPoll:
-    """Polls: one call is the whole account."""
+    """Polls: one call is the whole account; what is known decides nothing here."""
 
-    def __init__(self, credentials: Credentials, options: ToyOptions) -> None:
+    def __init__(
+        self, credentials: Credentials, options: ToyOptions, known: Collection[Holding]
+    ) -> None:
         self._credentials = credentials
         self._options = options
         self._asked = False

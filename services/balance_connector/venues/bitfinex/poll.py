@@ -2,10 +2,15 @@
 
 Each answer is the whole account, in the arrays of the stream. An account without
 wallets is an empty list. What is available is usually told here, and may be null.
+
+Until the venue has told the names of its codes, those serve under which the balances
+are known: a balance keeps its key through a restart.
 """
 
+from collections.abc import Collection
 from datetime import datetime
 
+from balance_connector.books import Holding
 from balance_connector.rows import invalid_of
 from balance_connector.venue import (
     Credentials,
@@ -18,7 +23,7 @@ from balance_connector.venue import (
 )
 from balance_connector.venues.bitfinex.auth import private_call
 from balance_connector.venues.bitfinex.events import WALLETS_PERMISSION
-from balance_connector.venues.bitfinex.names import AskedNames
+from balance_connector.venues.bitfinex.names import AskedNames, maps_told
 from balance_connector.venues.bitfinex.observing import read_list, spared_of
 from balance_connector.venues.bitfinex.options import BitfinexOptions
 from balance_connector.venues.bitfinex.refusals import rows_of
@@ -29,9 +34,14 @@ from balance_shared.errors import VenueError
 class BitfinexPoll:
     """Protocol of the polls; see `balance_connector.venue.PollProtocol`."""
 
-    def __init__(self, credentials: Credentials, options: BitfinexOptions) -> None:
+    def __init__(
+        self,
+        credentials: Credentials,
+        options: BitfinexOptions,
+        known: Collection[Holding] = (),
+    ) -> None:
         self._credentials = credentials
-        self._names = AskedNames(options.aliases)
+        self._names = AskedNames(options.aliases, maps_told(known))
         self._pending: list[Request | None] = []
         self._asked: Request | None = None
 

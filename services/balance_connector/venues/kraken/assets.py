@@ -75,7 +75,8 @@ class AssetNames:
 
     Args:
         aliases: code → asset, set by the user; they win over everything.
-        join: code → display name, of internal codes and altnames; empty while unknown.
+        join: code → display name, of internal codes and altnames; while unknown, of
+            the balances that were told before.
     """
 
     def __init__(
@@ -119,6 +120,27 @@ class AssetNames:
         if head in self._table and digits.isascii() and digits.isdigit():
             return self._table[head], f"{digits}.", True
         return base, "", False
+
+
+def named_part(code: str, asset: str, wallet: str, wallet_id: str) -> str:
+    """Return the part of a code that stands for the asset: ``DOT`` of ``DOT28.S``.
+
+    Where the suffix does not make the wallet (an alias of the whole, a code of the
+    stream), that is all of it.
+
+    Args:
+        code: of a balance.
+        asset: that it was told under.
+        wallet: likewise.
+        wallet_id: likewise.
+    """
+    base, _, suffix = code.rpartition(".")
+    if not base or suffix not in _SUFFIX_WALLETS or asset == code:
+        return code
+    term, _, _ = wallet_id.rpartition(".")
+    part = base.removesuffix(term)
+    name = AssetNames({}, {part: asset}).of_balance(code)
+    return part if name[:3] == (asset, wallet, wallet_id) else code
 
 
 def join(internal: Mapping[str, str], display: Mapping[str, str]) -> dict[str, str]:

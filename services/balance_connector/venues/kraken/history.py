@@ -23,7 +23,7 @@ from balance_connector.venue import (
     unusable,
 )
 from balance_connector.venues.kraken.auth import private_call
-from balance_connector.venues.kraken.names import AskedNames
+from balance_connector.venues.kraken.names import AskedNames, names_told
 from balance_connector.venues.kraken.options import KrakenOptions
 from balance_connector.venues.kraken.refusals import result_of
 from balance_schemas.decimals import subtract
@@ -56,7 +56,7 @@ class KrakenHistory:
         self._options = options
         self._start = math.floor(stretch.since.timestamp())
         self._end = math.ceil(stretch.until.timestamp())
-        self._names = AskedNames(options.aliases)
+        self._names = AskedNames(options.aliases, names_told(stretch.changed))
         self._named = False
         self._pending: list[Request] = []
         self._asked: Request | None = None

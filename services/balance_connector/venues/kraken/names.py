@@ -6,15 +6,16 @@ internal codes is none: where ``assetVersion`` is not heeded, the join would ren
 balances to them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 import msgspec
 
+from balance_connector.books import Holding
 from balance_connector.names_due import NamesDue
 from balance_connector.rows import UNREADABLE
 from balance_connector.venue import Request, Response, Step
-from balance_connector.venues.kraken.assets import LEGACY, AssetNames, join
+from balance_connector.venues.kraken.assets import LEGACY, AssetNames, join, named_part
 from balance_connector.venues.kraken.refusals import result_of
 from balance_shared.errors import FrameInvalid, VenueError
 
@@ -29,18 +30,34 @@ class _Asset(msgspec.Struct):
 _assets = msgspec.json.Decoder(dict[str, _Asset])
 
 
+def names_told(known: Collection[Holding]) -> dict[str, str]:
+    """Return the names under which balances are known, for want of the venue's answer.
+
+    A balance keeps its key while the venue does not say what its code is called.
+
+    Returns:
+        Code → asset, as of `join`.
+    """
+    names: dict[str, str] = {}
+    for pocket in sorted(holding.pocket for holding in known):
+        code, asset = pocket.venue_asset, pocket.asset
+        names[named_part(code, asset, pocket.wallet, pocket.wallet_id)] = asset
+    return names
+
+
 class AskedNames:
     """The names as last told.
 
     Args:
         aliases: code → asset, set by the user.
+        told: code → asset, what serves until the venue has answered.
     """
 
-    def __init__(self, aliases: Mapping[str, str]) -> None:
+    def __init__(self, aliases: Mapping[str, str], told: Mapping[str, str]) -> None:
         self._aliases = aliases
         self.due = NamesDue()
         self._internal: dict[str, str] = {}
-        self.table = AssetNames(aliases)
+        self.table = AssetNames(aliases, told)
 
     def calls(self, now: datetime) -> list[Request]:
         """Return the calls that are due, in order; often none."""

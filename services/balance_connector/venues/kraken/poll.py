@@ -1,14 +1,17 @@
 """REST polls: ``Balance``, with ``Assets`` for the names (docs, "Get Account Balance").
 
-Each answer is the whole account, net of pending withdrawals.
+Each answer is the whole account, net of pending withdrawals. Until the venue has told
+the names of its codes, those serve under which the balances are known: a balance keeps
+its key through a restart.
 """
 
+from collections.abc import Collection
 from datetime import datetime
 
 import msgspec
 
 from balance_connector.amounts import amount_of
-from balance_connector.books import Observed, Pocket
+from balance_connector.books import Holding, Observed, Pocket
 from balance_connector.rows import UNREADABLE
 from balance_connector.venue import (
     Credentials,
@@ -20,7 +23,7 @@ from balance_connector.venue import (
     unusable,
 )
 from balance_connector.venues.kraken.auth import private_call
-from balance_connector.venues.kraken.names import AskedNames
+from balance_connector.venues.kraken.names import AskedNames, names_told
 from balance_connector.venues.kraken.options import KrakenOptions
 from balance_connector.venues.kraken.refusals import result_of
 from balance_shared.errors import FrameInvalid, VenueError
@@ -36,10 +39,15 @@ _balances = msgspec.json.Decoder(dict[str, msgspec.Raw])
 class KrakenPoll:
     """Protocol of the polls; see `balance_connector.venue.PollProtocol`."""
 
-    def __init__(self, credentials: Credentials, options: KrakenOptions) -> None:
+    def __init__(
+        self,
+        credentials: Credentials,
+        options: KrakenOptions,
+        known: Collection[Holding] = (),
+    ) -> None:
         self._credentials = credentials
         self._options = options
-        self._names = AskedNames(options.aliases)
+        self._names = AskedNames(options.aliases, names_told(known))
         self._pending: list[Request | None] = []
         self._asked: Request | None = None
 

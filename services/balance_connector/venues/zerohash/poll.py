@@ -3,14 +3,15 @@
 The pages of a round are told at different times. An account that moves to a later page
 while they are read is told twice, and one that moves to an earlier page is not told at
 all. So an account told twice with two figures is not known in this round; and where
-there are several pages, one that was there before and is missing counts as gone only
-when it is missing in the next round too. Empty accounts are not listed.
+there are several pages, one that was there before, or is known from an earlier epoch,
+and is missing counts as gone only when it is missing in the next round too. Empty
+accounts are not listed.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 
-from balance_connector.books import Observed, Pocket
+from balance_connector.books import Holding, Observed, Pocket
 from balance_connector.rows import BadRow, invalid_of
 from balance_connector.venue import (
     Credentials,
@@ -46,6 +47,7 @@ class ZeroHashPoll:
         self,
         credentials: Credentials,
         options: ZeroHashOptions,
+        known: Collection[Holding] = (),
         *,
         dialect: Dialect,
     ) -> None:
@@ -54,7 +56,12 @@ class ZeroHashPoll:
         self._dialect = dialect
         self._accounts = Accounts(options)
         self._unknown: set[str] = set()
-        self._before: set[Key] = set()
+        wanted = covers_of(options)
+        self._before: set[Key] = {
+            key_of(held.pocket)
+            for held in known
+            if wanted is None or wanted(held.pocket)
+        }
         self._missing: set[Key] = set()
         self._begin()
 

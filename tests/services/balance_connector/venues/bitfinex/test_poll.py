@@ -8,7 +8,7 @@ import pytest
 from bitfinex_conversation import KEY, NOW, conf_answer, row, seed, told
 from msgspec.structs import replace
 
-from balance_connector.books import Account, Books
+from balance_connector.books import Account, Books, Holding
 from balance_connector.poll import Rounds
 from balance_connector.venue import Note, Response
 from balance_connector.venues.bitfinex.options import BitfinexOptions
@@ -19,14 +19,14 @@ from balance_shared.errors import FrameInvalid, VenueRefused, VenueUnavailable
 class Polls(BitfinexPoll):
     """The protocol, and the rounds that tell what it reads."""
 
-    def __init__(self, options: BitfinexOptions) -> None:
-        super().__init__(KEY, options)
-        self.rounds = Rounds(Books(Account("bitfinex", "main"), "rest", 9, {}))
+    def __init__(self, options: BitfinexOptions, known: dict[str, Holding]) -> None:
+        super().__init__(KEY, options, known.values())
+        self.rounds = Rounds(Books(Account("bitfinex", "main"), "rest", 9, known))
 
 
-def polls(**options) -> Polls:
-    """Return a protocol at the start of its process."""
-    return Polls(BitfinexOptions(**options))
+def polls(known: dict[str, Holding] | None = None, **options) -> Polls:
+    """Return a protocol at the start of an epoch."""
+    return Polls(BitfinexOptions(**options), {} if known is None else known)
 
 
 def answer(*rows: str) -> bytes:
@@ -81,6 +81,21 @@ def test_failed_names_do_not_stop_the_round(names):
     assert [("snapshot", "spot", "exchange", "USDT", "1")] == told(step)
     poll.begin(NOW + timedelta(minutes=11))
     assert "conf" == poll.request(1, NOW).source
+
+
+def test_names_told_before_serve_until_the_venue_answers():
+    """A balance keeps its key through a restart, and a corrected name is taken."""
+    known: dict[str, Holding] = {}
+    maps = json.dumps([[["ABX", "ABCOIN"]], [["ABXF0", "ABX"]], []]).encode()
+    body = answer(row("exchange", "ABX", "1"), row("margin", "ABXF0", "2"))
+    before = told(round_of(polls(known), body, names=Response(200, maps)))
+    poll = polls(known)
+
+    assert before == told(round_of(poll, body, names=Response(503, b"")))
+    assert ("snapshot", "derivatives", "margin", "ABCOIN", "2") == before[1]
+    later = NOW + timedelta(minutes=11)
+    step = round_of(poll, body, names=Response(200, b"[[],[],[]]"), at=later)
+    assert {"ABX", "ABXF0", "ABCOIN"} == {asset for *_, asset, _ in told(step)}
 
 
 def test_captured_answer_is_a_picture():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from balance_connector.venues.kraken.assets import LEGACY, AssetNames, join
+from balance_connector.venues.kraken.assets import LEGACY, AssetNames, join, named_part
 
 INTERNAL = {
     "XXBT": "XBT",
@@ -106,6 +106,27 @@ def test_aliases_win():
     assert "XBT2" == names.of_balance("XXBT").asset
     assert ("FLOW", "earn", "S") == names.of_balance("FLOWH.S")[:3]
     assert "XBT2" == names.display("XXBT")
+
+
+@pytest.mark.parametrize(
+    ("code", "told", "part"),
+    [
+        ("ZMXN", ("MXN", "spot", "main"), "ZMXN"),
+        ("DOT28.S", ("DOT", "earn", "28.S"), "DOT"),
+        ("ETH2.S", ("ETH2", "earn", "S"), "ETH2"),
+        ("XBT.F", ("BTC", "earn", "liquid"), "XBT"),
+        ("DOT28.F", ("DOT", "earn", "28.liquid"), "DOT"),
+        ("AAPLx.T", ("AAPLx", "spot", "main"), "AAPLx"),
+        ("FLOW.S", ("STAKE", "spot", "main"), "FLOW.S"),
+        ("BRK.B", ("BRK.B", "spot", "main"), "BRK.B"),
+        ("BRK.B", ("BRK-B", "earn", "flex"), "BRK.B"),
+        ("XBT.F", ("XBT.F", "earn", "liquid"), "XBT.F"),
+        ("US.D", ("US.D", "spot", "main"), "US.D"),
+    ],
+)
+def test_part_that_names_the_asset(code, told, part):
+    """What a balance was told under says what the code without its suffix is."""
+    assert part == named_part(code, *told)
 
 
 def test_stream_names_are_display_names_already():

@@ -8,7 +8,7 @@ import pytest
 from conversation import KEY, NOW, seed, told
 from msgspec.structs import replace
 
-from balance_connector.books import Account, Books
+from balance_connector.books import Account, Books, Holding
 from balance_connector.poll import Rounds
 from balance_connector.venue import Note, Response
 from balance_connector.venues.kraken.options import KrakenOptions
@@ -27,15 +27,15 @@ DISPLAY = b'{"error":[],"result":{"BTC":{"altname":"XBT"},"ARS":{"altname":"ARS"
 class Polls(KrakenPoll):
     """The protocol, and the rounds that tell what it reads."""
 
-    def __init__(self, options: KrakenOptions) -> None:
-        super().__init__(KEY, options)
+    def __init__(self, options: KrakenOptions, known: dict[str, Holding]) -> None:
+        super().__init__(KEY, options, known.values())
         account = Account("kraken", "main")
-        self.rounds = Rounds(Books(account, "rest", 9, {}))
+        self.rounds = Rounds(Books(account, "rest", 9, known))
 
 
-def polls(**options) -> Polls:
-    """Return a protocol at the start of its process."""
-    return Polls(KrakenOptions(**options))
+def polls(known: dict[str, Holding] | None = None, **options) -> Polls:
+    """Return a protocol at the start of an epoch."""
+    return Polls(KrakenOptions(**options), {} if known is None else known)
 
 
 def balance(**amounts: str) -> bytes:
@@ -136,6 +136,29 @@ def test_display_names_that_are_internal_codes_are_none():
     ]
     poll.begin(NOW + timedelta(minutes=11))
     assert "Assets" == poll.request(1, NOW).source
+
+
+def test_names_told_before_serve_until_the_venue_answers():
+    """A balance keeps its key through a restart, suffixes and terms too."""
+    known: dict[str, Holding] = {}
+    plain = b'{"error":[],"result":{"ZMXN":{"altname":"MXN"},"XNEW":{"altname":"NEW"}}}'
+    shown = b'{"error":[],"result":{"MXN":{"altname":"MXN"},"NEW":{"altname":"NEW"}}}'
+    codes = "ZMXN", "NEW07_S", "XNEW_F", "NEW_M", "AAPLx_T", "XXBT"
+    answer = balance(**dict.fromkeys(codes, "1"))
+    before = told(round_of(polls(known), answer, names=(plain, shown)))
+    poll = polls(known)
+
+    assert before == told(round_of(poll, answer, names=(b"", b"")))
+    assert [
+        ("spot", "main", "MXN"),
+        ("earn", "07.S", "NEW"),
+        ("earn", "liquid", "NEW"),
+        ("earn", "M", "NEW"),
+        ("spot", "main", "AAPLx"),
+        ("spot", "main", "BTC"),
+    ] == [event[1:4] for event in before]
+    later = NOW + timedelta(minutes=11)
+    assert [] == told(round_of(poll, answer, names=(plain, shown), at=later))
 
 
 def test_later_answers_tell_changes_only():

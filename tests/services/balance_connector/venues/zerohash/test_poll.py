@@ -4,9 +4,20 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
-from accounts_feed import KEY, NOW, SUB, account, connection, page, picture, row, told
+from accounts_feed import (
+    KEY,
+    NOW,
+    SUB,
+    account,
+    connection,
+    live,
+    page,
+    picture,
+    row,
+    told,
+)
 
-from balance_connector.books import Account, Books
+from balance_connector.books import Account, Books, Holding
 from balance_connector.poll import Rounds
 from balance_connector.venue import Note, Response
 from balance_connector.venues.zerohash import ZEROHASH
@@ -14,9 +25,9 @@ from balance_connector.venues.zerohash.options import ZeroHashOptions
 from balance_shared.errors import FrameInvalid, VenueRefused, VenueUnavailable
 
 
-def polls(**options):
-    """Return a protocol at the start of its process."""
-    return ZEROHASH.poll(KEY, ZeroHashOptions(**options))
+def polls(known=(), **options):
+    """Return a protocol at the start of an epoch."""
+    return ZEROHASH.poll(KEY, ZeroHashOptions(**options), known)
 
 
 def round_of(poll, *answers: Response):
@@ -217,6 +228,46 @@ class TestTornRounds:
             [("absent", SUB, "available", "A", "0")],
             [("update", SUB, "available", "A", "1.00")],
         ] == seen[1:]
+
+    def test_known_account_is_held_in_the_first_round_of_an_epoch(self):
+        """A new process knows from the bus what a torn round may have missed."""
+        known: dict[str, Holding] = {}
+        whole = page(account("A"), account("B"), of=2), page(number=2, of=2)
+        torn = page(account("A"), of=2), page(number=2, of=2)
+        seen = []
+        for epoch, answers in enumerate([[whole], [torn, whole], [torn, torn]]):
+            books = Books(Account("zerohash", "main"), "rest", epoch, known)
+            poll, rounds = polls(known.values()), Rounds(books)
+            for pages in answers:
+                picture = round_of(poll, *pages)[1].picture
+                events = told(rounds.tell(picture, NOW))
+                seen.append((picture.spared, [row for row in events if row[3] == "B"]))
+
+        open_, complete = frozenset({(SUB, "B")}), frozenset()
+        assert [
+            (complete, [("snapshot", SUB, "available", "B", "1.00")]),
+            (open_, []),
+            (complete, []),
+            (open_, []),
+            (complete, [("absent", SUB, "available", "B", "0")]),
+        ] == seen
+
+    def test_known_account_outside_the_filter_is_not_waited_for(self):
+        """No round would tell it."""
+        known: dict[str, Holding] = {}
+        live(row("A"), row("B"), known=known)
+        poll = polls(known.values(), filter_asset="A")
+        _, step = round_of(poll, page(account("A"), of=2), page(number=2, of=2))
+
+        assert frozenset() == step.picture.spared
+
+    def test_known_account_missing_from_one_page_is_gone_at_once(self):
+        """One page is of one moment, in the first round too."""
+        known: dict[str, Holding] = {}
+        live(row("A"), row("B"), known=known)
+        _, step = round_of(polls(known.values()), page(account("A")))
+
+        assert frozenset() == step.picture.spared
 
     def test_missing_account_of_one_page_is_gone_at_once(self):
         """One page is of one moment."""
