@@ -179,6 +179,29 @@ def test_first_round_of_a_process_knows_what_was_told(
     assert (len(world.events()), {}, []) == outcome(judged(world))
 
 
+def test_history_names_assets_as_the_stream_does(dialect, virtually, rng, nameless):
+    """What was missed while no names were to be had is told once they are, and right."""
+
+    async def scenario():
+        world = World(dialect, feeds="ws")
+        async with world.running():
+            await world.until_live()
+            await moved(world, rng)
+            nameless.set()
+            world.venue.fault("gap")
+            await moved(world, rng)
+            await asyncio.sleep(100)
+            nameless.clear()
+            await world.until(lambda: not world.statuses()[-1].backfill_since, "told")
+        assert world.is_right()
+        return world
+
+    world = virtually(scenario())
+    late = {event.asset for event in world.events("backfill")}
+    assert late <= {event.asset for event in world.events("snapshot", "update")}
+    assert (len(world.events()), {}, []) == outcome(judged(world))
+
+
 @pytest.mark.parametrize("events_too", [False, True])
 def test_what_is_cut_is_counted_apart(world, events_too):
     """Wherever frames or events begin, what they do not tell is not called equal."""

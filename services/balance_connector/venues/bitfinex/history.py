@@ -10,7 +10,9 @@ milliseconds, 5 amount, 6 balance, 8 description. The wallet may be null; then t
 description ends in `` on wallet exchange``.
 
 Where the venue does not answer for the names of its codes, those of the balances that
-changed serve: the lines belong to the same balances as the stream's.
+changed serve: the lines belong to the same balances as the stream's. A line is told
+once and for good, and it can wait: one of a code that has no name so is asked for again
+later.
 """
 
 import math
@@ -44,7 +46,7 @@ from balance_connector.venues.bitfinex.refusals import rows_of
 from balance_connector.venues.bitfinex.wallets import is_known
 from balance_connector.venues.bitfinex.wire import read_name, read_whole
 from balance_schemas.records import Movement
-from balance_shared.errors import FrameInvalid, VenueError
+from balance_shared.errors import FrameInvalid, VenueError, VenueUnavailable
 
 PAGE = 2500
 """Most lines of a page."""
@@ -101,10 +103,9 @@ class BitfinexHistory:
         if self._asked is not None:
             return self._names.take(response, received_at)
         try:
-            rows = rows_of(response, _PERMISSION)
+            return self._page(rows_of(response, _PERMISSION))
         except VenueError as error:
             return unusable(error)
-        return self._page(rows)
 
     def _page(self, rows: list[msgspec.Raw]) -> Step:
         lines: list[_Line] = []
@@ -147,6 +148,7 @@ class BitfinexHistory:
 
         Raises:
             one of `UNREADABLE`: it cannot be read.
+            VenueUnavailable: its code has no name yet.
         """
         items = _items.decode(raw)
         if len(items) <= _BALANCE or len(bytes(raw)) > TEXT_CHARS_MAX:
@@ -159,6 +161,8 @@ class BitfinexHistory:
         at = time_of(time_ms)
         if at is None:
             raise ValueError(f"no time is {time_ms} ms")
+        if not (self._names.table.of(code).mapped or self._names.answered):
+            raise VenueUnavailable(f"Bitfinex: no answer yet to what {code} is")
         movement = Movement(
             movement_id=line_id,
             amount=amount,

@@ -86,12 +86,16 @@ class AskedNames:
     Args:
         aliases: code → asset, set by the user.
         maps: what serves until the venue has answered.
+
+    Attributes:
+        answered: whether the venue has told its names.
     """
 
     def __init__(self, aliases: Mapping[str, str], maps: Maps | None = None) -> None:
         self._aliases = aliases
         self.due = NamesDue()
         self.table = AssetNames(aliases, maps)
+        self.answered = False
 
     def calls(self, now: datetime) -> list[Request]:
         """Return the call if it is due; often none."""
@@ -108,4 +112,5 @@ class AskedNames:
             return Step(keep=False)
         self.table = AssetNames(self._aliases, maps)
         self.due.learned(received_at)
+        self.answered = True
         return Step()

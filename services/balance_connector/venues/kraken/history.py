@@ -3,6 +3,10 @@
 Pages hold the 50 newest entries first; with a fixed end they are stable. An entry names
 no wallet: its asset code has the suffix, as in ``Balance``. Its balance is as the
 ledger says; what it covers cannot be established afterwards.
+
+A line is told once and for good, and it can wait: while the venue does not tell the
+names of its codes, a line of a code that neither the table nor the balances that
+changed can name is asked for again later.
 """
 
 import math
@@ -28,7 +32,7 @@ from balance_connector.venues.kraken.options import KrakenOptions
 from balance_connector.venues.kraken.refusals import result_of
 from balance_schemas.decimals import subtract
 from balance_schemas.records import Movement
-from balance_shared.errors import FrameInvalid, VenueError
+from balance_shared.errors import FrameInvalid, VenueError, VenueUnavailable
 
 PAGE = 50
 """Entries of a page."""
@@ -90,11 +94,12 @@ class KrakenHistory:
         try:
             result = result_of(response, _PERMISSION, received_at.timestamp())
             entries = _page.decode(result).ledger
+            step = self._lines(entries)
         except (VenueError, *UNREADABLE) as error:
             return unusable(error)
         self._offset += len(entries)
         self._complete = len(entries) < PAGE
-        return self._lines(entries)
+        return step
 
     def _lines(self, entries: dict[str, dict[str, msgspec.Raw]]) -> Step:
         lines: list[Observed] = []
@@ -113,11 +118,14 @@ class KrakenHistory:
 
         Raises:
             ValueError, KeyError, ArithmeticError: it cannot be read.
+            VenueUnavailable: its code has no name yet.
         """
         code = msgspec.json.decode(fields["asset"], type=str)
         amount, fee = amount_of(fields["amount"]), amount_of(fields["fee"])
         balance, time = amount_of(fields["balance"]), amount_of(fields["time"])
         name = self._names.table.of_balance(code)
+        if not (name.mapped or self._names.answered):
+            raise VenueUnavailable(f"Kraken: no answer yet to what {code[:40]} is")
         at = _time(time)
         delta = subtract(amount, fee)
         texts = {

@@ -51,6 +51,9 @@ class AskedNames:
     Args:
         aliases: code → asset, set by the user.
         told: code → asset, what serves until the venue has answered.
+
+    Attributes:
+        answered: whether the venue has told its names.
     """
 
     def __init__(self, aliases: Mapping[str, str], told: Mapping[str, str]) -> None:
@@ -58,6 +61,7 @@ class AskedNames:
         self.due = NamesDue()
         self._internal: dict[str, str] = {}
         self.table = AssetNames(aliases, told)
+        self.answered = False
 
     def calls(self, now: datetime) -> list[Request]:
         """Return the calls that are due, in order; often none."""
@@ -85,4 +89,5 @@ class AskedNames:
         elif self._internal:
             self.table = AssetNames(self._aliases, join(self._internal, answer))
             self.due.learned(received_at)
+            self.answered = True
         return Step()

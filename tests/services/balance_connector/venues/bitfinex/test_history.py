@@ -9,7 +9,7 @@ from bitfinex_conversation import KEY, NOW, conf_answer, seed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from balance_connector.books import Account, Books, Observed, Pocket, Told
+from balance_connector.books import Account, Books, Holding, Observed, Pocket, Told
 from balance_connector.venue import Response, Stretch
 from balance_connector.venues.bitfinex import BITFINEX, history
 from balance_connector.venues.bitfinex.history import BitfinexHistory
@@ -84,6 +84,31 @@ def test_captured_line():
         )
     ] == list(step.lines)
     assert step.invalid is None
+
+
+def test_line_waits_for_the_name_of_its_code():
+    """What changed has its name from the stream; of another the venue has to say it."""
+    code = Pocket("", "spot", "exchange", "ABCOIN", "ABX")
+    stretch = Stretch(NOW, NOW, (Holding(code, Decimal(1), NOW),))
+    unanswered = BitfinexHistory(KEY, BitfinexOptions(), stretch)
+    unanswered.request(1, NOW)
+    unanswered.receive(Response(503, b""), NOW)
+    unanswered.request(1, NOW)
+    named = receive(unanswered, line(1).replace("BTC", "ABX"))
+    unanswered.request(1, NOW)
+    waiting = receive(unanswered, line(2).replace("BTC", "NEWT"))
+    answered = asking(stretch)
+    answered.request(1, NOW)
+    passed = receive(answered, line(2).replace("BTC", "NEWT"))
+
+    assert ["ABCOIN"] == [each.pocket.asset for each in named.lines]
+    assert (VenueUnavailable, (), None, False) == (
+        type(waiting.demand),
+        waiting.lines,
+        waiting.invalid,
+        waiting.keep,
+    )
+    assert ["NEWT"] == [each.pocket.asset for each in passed.lines]
 
 
 def test_wallet_may_stand_in_the_description():

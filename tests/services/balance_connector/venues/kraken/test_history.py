@@ -9,6 +9,7 @@ from conversation import KEY, NOW
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from balance_connector.books import Holding, Pocket
 from balance_connector.venue import Response, Stretch
 from balance_connector.venues.kraken.history import PAGE, KrakenHistory
 from balance_connector.venues.kraken.options import KrakenOptions
@@ -29,9 +30,9 @@ ENTRY = {
 }
 
 
-def history(**options) -> KrakenHistory:
+def history(changed=(), **options) -> KrakenHistory:
     """Return the protocol of an hour."""
-    stretch = Stretch(NOW - timedelta(hours=1), NOW)
+    stretch = Stretch(NOW - timedelta(hours=1), NOW, changed)
     return KrakenHistory(KEY, KrakenOptions(**options), stretch)
 
 
@@ -112,6 +113,37 @@ def test_lines_are_told_oldest_first():
     )
 
     assert ["A", "B"] == [line.venue_id for line in step.lines]
+
+
+def test_line_waits_for_the_name_of_its_code():
+    """What changed has its name from the stream; of another the venue has to say it."""
+    pocket = Pocket("", "spot", "main", "NEW", "NEW")
+    changed = (Holding(pocket, Decimal(1), NOW),)
+    known = page(A=ENTRY, B=ENTRY | {"asset": "NEW07.S"})
+    _, (named,) = asked(history(changed), known)
+    waiting = history(changed)
+    _, (step,) = asked(waiting, page(A=ENTRY, C=ENTRY | {"asset": "ZMXN"}))
+
+    assert [("BTC", "main"), ("NEW", "07.S")] == [
+        (line.pocket.asset, line.pocket.wallet_id) for line in named.lines
+    ]
+    assert (VenueUnavailable, (), None, False) == (
+        type(step.demand),
+        step.lines,
+        step.invalid,
+        step.keep,
+    )
+
+
+def test_line_of_a_code_that_the_venue_does_not_list_is_told():
+    """Once it has told its names, there is nothing to wait for."""
+    names = b'{"error":[],"result":{"BTC":{"altname":"XBT"}}}'
+    answers = {"Ledgers": page(C=ENTRY | {"asset": "ZMXN"}), "Assets": names}
+    protocol = history()
+    while (request := protocol.request(7, NOW)) is not None:
+        step = protocol.receive(Response(200, answers[request.source]), NOW)
+
+    assert ["ZMXN"] == [line.pocket.asset for line in step.lines]
 
 
 def test_unreadable_entry_is_a_dead_letter():
