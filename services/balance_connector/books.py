@@ -94,6 +94,10 @@ class Pocket(NamedTuple):
     reference: str = ""
 
 
+Spared = Collection[tuple[str, ...]] | None
+"""Balances of which nothing is known: (subaccount, wallet_id, venue_asset) of each or,
+where the wallet is not known either, (subaccount, asset or venue_asset). None: all."""
+
 Covers = Callable[[Pocket], bool]
 """Says whether a picture that was asked for with a filter would tell a balance."""
 
@@ -293,7 +297,7 @@ class Books:
         rows: Sequence[Observed],
         told: Told,
         *,
-        spared: Collection[tuple[str, str]] | None = (),
+        spared: Spared = (),
         covers: Covers | None = None,
     ) -> Iterator[BalanceEvent]:
         """Return the events of a full picture: all rows, then what has vanished.
@@ -301,8 +305,8 @@ class Books:
         Args:
             rows: every balance in the picture, each once.
             told: when and where.
-            spared: (subaccount, asset or venue_asset) pairs that could not be read:
-                their balances are neither changed nor absent. None spares all.
+            spared: what could not be read: those balances are neither changed nor
+                absent.
             covers: which balances the picture would tell; those that it would not are
                 left as they are and belong to the feed no longer. None: it tells all.
         """
@@ -314,7 +318,7 @@ class Books:
         rows: Sequence[Observed],
         told: Told,
         *,
-        spared: Collection[tuple[str, str]] | None = (),
+        spared: Spared = (),
         covers: Covers | None = None,
     ) -> Iterator[BalanceEvent]:
         """Return the events of a later full answer of a feed that has no updates.
@@ -342,7 +346,7 @@ class Books:
     def _gone(
         self,
         rows: Sequence[Observed],
-        spared: Collection[tuple[str, str]] | None,
+        spared: Spared,
         covers: Covers | None,
     ) -> list[Pocket]:
         named = {self.key(row.pocket) for row in rows}
@@ -550,12 +554,15 @@ def _fact(event: BalanceEvent) -> str:
     return f"{event.key}|{event.balance.normalize():f}"
 
 
-def is_spared(pocket: Pocket, spared: Collection[tuple[str, str]] | None) -> bool:
-    """Whether nothing is known of a balance; see `Books.picture` for `spared`."""
+def is_spared(pocket: Pocket, spared: Spared) -> bool:
+    """Whether nothing is known of a balance."""
     if spared is None:
         return True
-    names = pocket.venue_asset, pocket.asset
-    return any((pocket.subaccount, name) in spared for name in names)
+    subaccount, code = pocket.subaccount, pocket.venue_asset
+    names = (subaccount, code), (subaccount, pocket.asset)
+    return any(
+        name in spared for name in (*names, (subaccount, pocket.wallet_id, code))
+    )
 
 
 def _says(told: Holding | Observed) -> tuple[Decimal, Decimal | None]:

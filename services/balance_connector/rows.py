@@ -63,6 +63,13 @@ def invalid_of(bad: Sequence[BadRow]) -> FrameInvalid | None:
     return FrameInvalid("invalid_row", f"unreadable: {listed}{more}", names)
 
 
+def unread_of(bad: Sequence[BadRow]) -> frozenset[tuple[str, ...]] | None:
+    """Return whose balances are not known, as `Books.picture` takes it."""
+    if any(row.asset is None for row in bad):
+        return None
+    return frozenset((row.user, *filter(None, (row.wallet, row.asset))) for row in bad)
+
+
 def _name(row: BadRow) -> str:
     wallet = f"{row.wallet}/" if row.wallet else ""
     return f"{row.user}|{wallet}{row.asset}"

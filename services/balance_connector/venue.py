@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 from msgspec.structs import replace
 
-from balance_connector.books import Books, Covers, Holding, Observed
+from balance_connector.books import Books, Covers, Holding, Observed, Spared
 from balance_schemas.records import BalanceEvent
 from balance_shared.errors import FrameInvalid, VenueError
 
@@ -54,14 +54,13 @@ class Picture(NamedTuple):
 
     Attributes:
         rows: each balance once.
-        spared: (subaccount, asset or venue_asset) pairs that could not be read: nothing
-            is known of their balances. None: it cannot be told which.
+        spared: what could not be read: nothing is known of those balances.
         unmapped: venue codes that no table knows: their names are passed through.
         covers: which balances it would tell, where it was asked for with a filter.
     """
 
     rows: Sequence[Observed]
-    spared: Collection[tuple[str, str]] | None = ()
+    spared: Spared = ()
     unmapped: frozenset[str] = frozenset()
     covers: Covers | None = None
 

@@ -95,6 +95,27 @@ def test_what_a_filtered_picture_does_not_cover_is_left_alone(tell):
     assert {"v|a%7Cb|s%2F1|spot/main|A"} == set(known)
 
 
+@pytest.mark.parametrize(
+    ("spared", "gone"),
+    [
+        ((), {"hold", "spot"}),
+        ({("s/1", "A")}, set()),
+        ({("s/1", "hold-id", "A")}, {"spot"}),
+        ({("other", "A"), ("s/1", "hold-id", "B")}, {"hold", "spot"}),
+        (None, set()),
+    ],
+)
+def test_what_could_not_be_read_is_not_absent(spared, gone):
+    """Where the wallet is known that balance alone is spared, else the asset's all."""
+    known = {}
+    wallets = [("spot", "main"), ("hold", "hold-id")]
+    rows = [Observed(Pocket("s/1", *w, "A", "A"), Decimal(1)) for w in wallets]
+    list(books(known).picture(rows, TOLD))
+    events = books(known, epoch=6).picture([], TOLD, spared=spared)
+
+    assert gone == {event.wallet for event in events}
+
+
 def test_absent_is_told_once():
     """What is gone is not told again with every picture."""
     known = {}

@@ -147,9 +147,15 @@ def _movements(row: WalletRow) -> tuple[Movement, ...]:
 
 def spared_of(
     bad: Collection[BadRow], names: AssetNames
-) -> frozenset[tuple[str, str]] | None:
+) -> frozenset[tuple[str, ...]] | None:
     """Return whose balances are not known; None if that cannot be told."""
-    if any(row.asset is None for row in bad):
-        return None
-    codes = {row.asset for row in bad if row.asset is not None}
-    return frozenset(("", name) for name in codes | {names.of(c).asset for c in codes})
+    spared: set[tuple[str, ...]] = set()
+    for row in bad:
+        if row.asset is None:
+            return None
+        pocket = pocket_of(row.wallet, row.asset, names)
+        if row.wallet:
+            spared.add(("", pocket.wallet_id, row.asset))
+        else:
+            spared |= {("", row.asset), ("", pocket.asset)}
+    return frozenset(spared)

@@ -51,7 +51,7 @@ class AccountLedger:
         self._names = AssetNames(options.aliases)
         self._assets: dict[tuple[str, str], _Asset] = {}
         self._pockets: dict[tuple[str, str, Wallet, str | None], Pocket] = {}
-        self._unreadable: frozenset[tuple[str, str]] = frozenset()
+        self._unreadable: frozenset[tuple[str, ...]] = frozenset()
         self._ledger_ids: Remembered[str, int] = Remembered(_LEDGER_IDS_MAX)
 
     def clear(self) -> None:
@@ -190,7 +190,7 @@ class AccountLedger:
         """Whether an entry was told before on this connection."""
         return row.ledger_id is None or _fact(row) in self._ledger_ids
 
-    def spared(self, bad: list[BadRow]) -> frozenset[tuple[str, str]] | None:
+    def spared(self, bad: list[BadRow]) -> frozenset[tuple[str, ...]] | None:
         """Note the rows of a picture that cannot be read.
 
         Returns:

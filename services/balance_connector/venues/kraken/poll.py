@@ -103,7 +103,7 @@ class KrakenPoll:
             notes=(Note.UNMAPPED_ASSET,) * new,
         )
 
-    def _spared(self, bad: dict[str, str]) -> frozenset[tuple[str, str]]:
+    def _spared(self, bad: dict[str, str]) -> frozenset[tuple[str, ...]]:
         """Return whose balances are not known: the codes and their assets."""
         assets = {self._names.table.of_balance(code).asset for code in bad}
         return frozenset(("", name) for name in assets | set(bad))

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection
 from datetime import datetime
 
 from balance_connector.books import Holding, Observed, Pocket
-from balance_connector.rows import BadRow, invalid_of
+from balance_connector.rows import BadRow, invalid_of, unread_of
 from balance_connector.venue import (
     Credentials,
     Note,
@@ -135,15 +135,12 @@ class ZeroHashPoll:
 
     def _told(self, pages: int) -> Step:
         """Return the picture of a complete round."""
-        unread = self._torn | {
-            (row.user, row.wallet, row.asset) for row in self._bad if row.asset
-        }
-        rows = [row for key, (_, row) in self._rows.items() if key not in unread]
+        unread = unread_of(self._bad)
+        doubtful = self._torn | (unread or frozenset())
+        rows = [row for key, (_, row) in self._rows.items() if key not in doubtful]
         before = self._before
         held = self._held(set(self._rows), pages)
-        spared = None
-        if all(row.asset for row in self._bad):
-            spared = frozenset((key[0], key[2]) for key in unread | held)
+        spared = None if unread is None else doubtful | held
         new = {key[1] for key in self._rows if not is_known(key[1])} - self._unknown
         self._unknown |= new
         picture = Picture(rows, spared, covers=self._covers(before))

@@ -31,7 +31,7 @@ from itertools import chain
 from msgspec.structs import replace
 
 from balance_connector.books import Books, Observed, Told
-from balance_connector.rows import NAMELESS, BadRow, invalid_of
+from balance_connector.rows import NAMELESS, BadRow, invalid_of, unread_of
 from balance_connector.venue import (
     Credentials,
     Health,
@@ -241,7 +241,7 @@ class ZeroHashStream:
     ) -> Step:
         clashes = self._books.clashes
         events = self._books.picture(
-            observed, told, spared=self._spared(bad), covers=covers_of(self._options)
+            observed, told, spared=unread_of(bad), covers=covers_of(self._options)
         )
         invalid = invalid_of(bad)
         demand = None
@@ -262,12 +262,6 @@ class ZeroHashStream:
             confirmed=invalid is None,
             notes=tuple(notes),
         )
-
-    def _spared(self, bad: list[BadRow]) -> frozenset[tuple[str, str]] | None:
-        """Return whose balances are not known; None if that cannot be told."""
-        if any(row.asset is None for row in bad):
-            return None
-        return frozenset((row.user, row.asset) for row in bad if row.asset)
 
     def _update(self, envelope: wire.Envelope, told: Told) -> Step:
         update = wire.read_update(envelope.body)

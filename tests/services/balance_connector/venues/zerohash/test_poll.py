@@ -197,7 +197,10 @@ class TestTornRounds:
         )
 
         assert [("B", "1.00")] == balances(step)
-        assert (frozenset({(SUB, "A")}), None) == (step.picture.spared, step.invalid)
+        assert (frozenset({(SUB, "available", "A")}), None) == (
+            step.picture.spared,
+            step.invalid,
+        )
 
     @pytest.mark.parametrize("of", [1, 2])
     def test_two_accounts_of_one_name_are_not_known(self, of):
@@ -208,7 +211,10 @@ class TestTornRounds:
             pages = [page(rows[0], of=2), page(rows[1], number=2, of=2)]
         _, step = round_of(polls(), *pages)
 
-        assert ([], frozenset({(SUB, "A")})) == (balances(step), step.picture.spared)
+        assert ([], frozenset({(SUB, "available", "A")})) == (
+            balances(step),
+            step.picture.spared,
+        )
         assert "told twice" in str(step.invalid)
 
     def test_missing_account_is_gone_when_it_is_missing_twice(self):
@@ -243,7 +249,7 @@ class TestTornRounds:
                 events = told(rounds.tell(picture, NOW))
                 seen.append((picture.spared, [row for row in events if row[3] == "B"]))
 
-        open_, complete = frozenset({(SUB, "B")}), frozenset()
+        open_, complete = frozenset({(SUB, "available", "B")}), frozenset()
         assert [
             (complete, [("snapshot", SUB, "available", "B", "1.00")]),
             (open_, []),
@@ -290,7 +296,7 @@ class TestUnreadableRows:
         )
 
         assert [("B", "1.00"), ("C", "1.00")] == balances(step)
-        assert frozenset({(SUB, "A")}) == step.picture.spared
+        assert frozenset({(SUB, "available", "A")}) == step.picture.spared
         assert frozenset({f"{SUB}|available/A"}) == step.invalid.names
 
     def test_page_of_an_unreadable_row_is_a_dead_letter(self):

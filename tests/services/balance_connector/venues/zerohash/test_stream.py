@@ -477,6 +477,15 @@ class TestPicture:
         assert step.demand is step.invalid is not None
         assert f"zerohash|main|{SUB.replace('/', '%2F')}|spot/available|BTC" in known
 
+    def test_account_beside_an_unreadable_one_is_gone_if_it_is(self):
+        """A row that cannot be read says nothing of the same asset's other types."""
+        known = {}
+        live(row("ETH"), row("ETH", "5", account_type="collateral"), known=known)
+        stream = connection(known, epoch=2)
+        step = stream.receive(picture(row("ETH", "0." + "1" * 19)), NOW)
+
+        assert [("absent", SUB, "collateral", "ETH", "0")] == told(step.events)
+
     def test_row_that_is_no_object(self):
         """It names nothing: everything else is spared."""
         known = {}
