@@ -178,9 +178,9 @@ class PollRunner:
         elif step.picture is not None and step.invalid is not None:
             board.set(State.DEGRADED, str(step.invalid))
         elif step.picture is not None:
-            board.set(State.LIVE)
             if self._witness is None and not step.picture.spared:
                 board.confirmed_at = received_at
+            board.set(State.LIVE)
 
 
 def _state(error: BaseException) -> State:

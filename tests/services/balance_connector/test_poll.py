@@ -7,6 +7,8 @@ from harness import Bench, ScriptedRest
 
 from balance_connector.poll import PollRunner
 from balance_connector.venue import Picture, Request, Response, Step
+from balance_schemas.records import ConnectorStatus
+from balance_schemas.topics import STATUS
 from balance_shared.errors import VenueRefused
 
 HTML = Response(200, b"<html>no names</html>")
@@ -97,6 +99,17 @@ async def test_answer_that_leaves_something_open_confirms_nothing():
         assert first == bench.board.confirmed_at
         await bench.clock.advance(60)
     assert first < bench.board.confirmed_at
+
+
+async def test_first_live_is_confirmed():
+    """A whole answer proves the balances it tells, from the first on."""
+    bench = PollBench(balance("1"))
+    async with bench.running():
+        await bench.clock.advance(1)
+
+    told = bench.bus.read(STATUS, ConnectorStatus)
+    first = next(status for status in told if status.state == "live")
+    assert bench.board.confirmed_at == first.confirmed_at is not None
 
 
 async def test_second_feed_publishes_frames_only():
