@@ -24,8 +24,8 @@ ENTRY = {
 
 
 def page(*ids: str) -> Response:
-    """Return an answer of Ledgers."""
-    ledger = dict.fromkeys(ids, ENTRY)
+    """Return an answer of Ledgers, of entries from the oldest on: newest first."""
+    ledger = dict.fromkeys(reversed(ids), ENTRY)
     body = {"error": [], "result": {"ledger": ledger}}
     return Response(200, msgspec.json.encode(body))
 

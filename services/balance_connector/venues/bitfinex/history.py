@@ -3,7 +3,8 @@
 A page holds the newest lines first, 2500 at most. The next one ends where the last one
 began, in the same millisecond: lines come twice then, and are told apart by their ids.
 The stretch is complete with a page that brings nothing new. A deal and its fee are two
-lines of one millisecond: their ids, which grow, say which came first.
+lines of one millisecond: where their balances do not say which came first, their ids,
+which grow, do.
 
 Positions of a line (official Node and Python models): 0 id, 1 currency, 2 wallet, 3
 milliseconds, 5 amount, 6 balance, 8 description. The wallet may be null; then the
@@ -24,6 +25,7 @@ import msgspec
 
 from balance_connector.amounts import amount_of
 from balance_connector.books import Observed
+from balance_connector.lines import Lines
 from balance_connector.rows import TEXT_CHARS_MAX, UNREADABLE, text_of
 from balance_connector.venue import (
     Credentials,
@@ -82,6 +84,7 @@ class BitfinexHistory:
         self._pending: list[Request] = []
         self._asked: Request | None = None
         self._ids: set[str] = set()
+        self._ordered = Lines()
         self._complete = False
 
     def request(self, nonce: int, now: datetime) -> Request | None:
@@ -120,10 +123,11 @@ class BitfinexHistory:
         reason = self._turn(rows, lines, new)
         if reason:
             bad.insert(0, reason)
-        new.sort(key=lambda line: (line.time_ms, int(line.line_id)))
+        new.sort(key=lambda line: (line.time_ms, int(line.line_id)), reverse=True)
+        listed = [line.observed for line in new]
         words = sum(not is_known(line.word) for line in new)
         return Step(
-            lines=[line.observed for line in new],
+            lines=self._ordered.page(listed, last=len(rows) < PAGE or self._complete),
             invalid=FrameInvalid("invalid_row", "; ".join(bad[:5])) if bad else None,
             notes=(Note.UNKNOWN_WORD,) * words,
         )

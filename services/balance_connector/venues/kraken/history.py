@@ -17,6 +17,7 @@ import msgspec
 
 from balance_connector.amounts import amount_of
 from balance_connector.books import Observed, Pocket
+from balance_connector.lines import Lines
 from balance_connector.rows import UNREADABLE, text_of
 from balance_connector.venue import (
     Credentials,
@@ -65,6 +66,7 @@ class KrakenHistory:
         self._pending: list[Request] = []
         self._asked: Request | None = None
         self._offset = 0
+        self._ordered = Lines()
         # The ledger tells the key's own account only, and no user to tell it by.
         self._complete = options.users_all
 
@@ -109,7 +111,7 @@ class KrakenHistory:
                 lines.append(self._line(ledger_id, fields))
             except (KeyError, *UNREADABLE) as error:
                 bad.append(f"{ledger_id[:40]}: {error}")
-        lines.sort(key=lambda line: line.venue_time or _SINCE_1970)
+        lines = self._ordered.page(lines, last=len(entries) < PAGE)
         invalid = FrameInvalid("invalid_row", "; ".join(bad[:5])) if bad else None
         return Step(lines=lines, invalid=invalid)
 

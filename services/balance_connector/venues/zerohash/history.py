@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from balance_connector.amounts import amount_of
 from balance_connector.books import REFERENCE, Observed, Pocket
+from balance_connector.lines import Lines
 from balance_connector.rows import UNREADABLE, BadRow
 from balance_connector.venue import (
     Credentials,
@@ -78,6 +79,7 @@ class ZeroHashHistory:
         self._pocket: Pocket | None = None
         self._page = 1
         self._oldest: datetime | None = None
+        self._ordered = Lines()
 
     def request(self, nonce: int, now: datetime) -> Request | None:
         """Return the next call: an account's number where it is not known, its runs."""
@@ -105,7 +107,7 @@ class ZeroHashHistory:
             return Step(keep=False)
         if response.status == _NOT_FOUND:
             self._pocket = None
-            return Step()
+            return Step(lines=self._ordered.page((), last=True))
         try:
             check(response, self._dialect.name)
             page = wire.read_page(response.body)
@@ -134,7 +136,7 @@ class ZeroHashHistory:
         return Step()
 
     def _runs(self, pocket: Pocket, page: wire.Page) -> Step:
-        """Return the runs within the stretch, oldest first."""
+        """Return the runs within the stretch that are complete, oldest first."""
         told: list[tuple[datetime, Observed]] = []
         bad: list[str] = []
         for raw in wire.read_rows(page.message):
@@ -149,8 +151,8 @@ class ZeroHashHistory:
         if last or self._is_past([time for time, _ in told]):
             self._pocket = None
         self._page += 1
-        told.sort(key=lambda line: line[0])
-        lines = [row for time, row in told if self._since <= time <= self._until]
+        listed = [row for time, row in told if self._since <= time <= self._until]
+        lines = self._ordered.page(listed, last=self._pocket is None)
         invalid = FrameInvalid("invalid_row", "; ".join(bad[:5])) if bad else None
         return Step(lines=lines, invalid=invalid)
 

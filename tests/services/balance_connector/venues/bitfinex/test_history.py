@@ -134,6 +134,19 @@ def test_complete_when_a_page_brings_nothing_new():
     assert asked.request(3, NOW) is None
 
 
+def test_lines_of_one_millisecond_are_told_oldest_first(monkeypatch):
+    """By what each starts from, else by their ids; over full pages too."""
+    monkeypatch.setattr(history, "PAGE", 3)
+    before = NOW_MS - 5
+    ledger = [line(20), line(9, before), line(8, before), line(6, before, amount="-3")]
+    asked, told = asking(), []
+    for page in (ledger[:3], ledger[1:], ledger[3:]):
+        asked.request(1, NOW)
+        told.append([each.venue_id for each in receive(asked, *page).lines])
+
+    assert [["20"], [], ["8", "9", "6"]] == told
+
+
 def test_empty_stretch_is_complete():
     """Nothing happened."""
     asked = asking()

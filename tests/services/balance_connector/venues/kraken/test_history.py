@@ -71,15 +71,21 @@ def test_stretch_is_asked_for_with_a_fixed_end():
 
 
 def test_pages_follow_until_one_is_not_full():
-    """Fifty entries a page; nothing is asked twice."""
-    full = page(**{f"L{number}": ENTRY for number in range(PAGE)})
-    requests, steps = asked(history(), full, full, page(LAST=ENTRY))
+    """Fifty entries a page; nothing is asked twice, the oldest wait for the next."""
+    ledger = {f"L{number}": ENTRY | {"time": 200 - number} for number in range(101)}
+    names = list(ledger)
+    pages = [
+        page(**{name: ledger[name] for name in names[at : at + PAGE]})
+        for at in (0, 50, 100)
+    ]
+    requests, steps = asked(history(), *pages)
 
     assert [b"ofs=0", b"ofs=50", b"ofs=100"] == [
         next(part for part in request.body.split(b"&") if part.startswith(b"ofs"))
         for request in requests
     ]
-    assert [50, 50, 1] == [len(step.lines) for step in steps]
+    assert [49, 50, 2] == [len(step.lines) for step in steps]
+    assert set(names) == {line.venue_id for step in steps for line in step.lines}
 
 
 def test_entry_is_a_line_with_every_digit():
@@ -119,7 +125,7 @@ def test_line_waits_for_the_name_of_its_code():
     """What changed has its name from the stream; of another the venue has to say it."""
     pocket = Pocket("", "spot", "main", "NEW", "NEW")
     changed = (Holding(pocket, Decimal(1), NOW),)
-    known = page(A=ENTRY, B=ENTRY | {"asset": "NEW07.S"})
+    known = page(B=ENTRY | {"asset": "NEW07.S"}, A=ENTRY)
     _, (named,) = asked(history(changed), known)
     waiting = history(changed)
     _, (step,) = asked(waiting, page(A=ENTRY, C=ENTRY | {"asset": "ZMXN"}))
@@ -144,6 +150,18 @@ def test_line_of_a_code_that_the_venue_does_not_list_is_told():
         step = protocol.receive(Response(200, answers[request.source]), NOW)
 
     assert ["ZMXN"] == [line.pocket.asset for line in step.lines]
+
+
+def test_fills_of_one_instant_are_told_oldest_first():
+    """Each goes on from the balance that the one before it led to."""
+    fills = [("C", "3", "6"), ("B", "2", "3"), ("A", "1", "1")]
+    ledger = {
+        name: ENTRY | {"amount": amount, "fee": "0", "balance": balance}
+        for name, amount, balance in fills
+    }
+    _, (step,) = asked(history(), page(**ledger))
+
+    assert ["A", "B", "C"] == [line.venue_id for line in step.lines]
 
 
 def test_unreadable_entry_is_a_dead_letter():

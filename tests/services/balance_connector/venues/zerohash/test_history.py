@@ -109,6 +109,19 @@ def test_only_runs_of_the_stretch_oldest_first():
     assert ["2", "3", "4"] == [line.attributes["run_id"] for line in lines]
 
 
+def test_runs_of_one_millisecond_are_told_oldest_first():
+    """Over pages too, and where the rest of the account is not there any more."""
+    pages = [
+        page(run(4, 2, "10", "4"), run(3, 1, "6", "3"), of=2),
+        page(run(2, 1, "3", "2"), run(1, 1, "1", "1"), number=2, of=2),
+    ]
+    _, lines, _ = fetched(protocol(holding()), *pages)
+    _, cut, _ = fetched(protocol(holding()), pages[0], Response(404, b""))
+
+    assert ["4", "1", "2", "3"] == [line.attributes["run_id"] for line in lines]
+    assert ["4", "3"] == [line.attributes["run_id"] for line in cut]
+
+
 def test_pages_are_read_until_one_ends_before_the_stretch():
     """Newest first: what follows is older still."""
     pages = [
