@@ -65,11 +65,28 @@ REFERENCE = "account_id"
 RECENT_MAX = 20_000
 """Most facts that are remembered as told."""
 
-SAME_FACT = timedelta(seconds=60)
-"""How far apart two tellings of one fact without an id may be."""
+SAME_FACT = timedelta(seconds=5)
+"""How far apart two tellings of one fact without an id may be: less than what a history
+reaches back before what was missed, so that what was told has its own line there."""
 
-Recent = Remembered[str, datetime]
-"""Name of a fact → when it was told."""
+
+class Fact(msgspec.Struct, frozen=True, gc=False):
+    """What is remembered of a fact that was told.
+
+    Attributes:
+        at: when it happened, as far as is known.
+        key: of the balance that an update led to; "" where it is a line of a history,
+            or where its line was found in one.
+        balance: that balance.
+    """
+
+    at: datetime
+    key: str = ""
+    balance: Decimal = ZERO
+
+
+Recent = Remembered[str, Fact]
+"""Event id → fact."""
 
 Place = tuple[str, int, int] | tuple[None, None, None]
 """Picture that an event is part of, its place there and the picture's size."""
@@ -209,8 +226,8 @@ class Books:
         feed: ws or rest.
         epoch: microseconds since 1970; greater than every epoch before.
         known: what readers believe in. It outlives the epoch.
-        recent: the facts that were told last and when, so that a history does not
-            repeat them; it outlives the epoch too.
+        recent: the facts that were told last, so that a history does not repeat them;
+            it outlives the epoch too.
     """
 
     def __init__(
@@ -257,8 +274,8 @@ class Books:
         event_id = self._id(observed, told, position)
         event = self._tell(observed, told, "update", event_id)
         if changed:
-            fact = event_id if observed.venue_id else _fact(event)
-            self.recent.remember(fact, _time(event))
+            fact = Fact(_time(event), event.key, event.balance)
+            self.recent.remember(event_id, fact)
         return event
 
     def backfill(
@@ -272,25 +289,39 @@ class Books:
             lines: with the venue's ids, oldest first.
             told: when and where.
             same_balance: a line also counts as told if an update without an id told the
-                same balance of the same pocket within `SAME_FACT`.
+                same balance of the same pocket within `SAME_FACT`; each update is told
+                of one line, the nearest in time.
         """
+        untold: list[BalanceEvent] = []
         for position, line in enumerate(lines):
             observed = self._unclashed(line)
             event_id = self._id(observed, told, position)
             event = self._event(observed, told, "backfill", event_id)
-            if event_id in self.recent:
-                continue
-            self.recent.remember(event_id, _time(event))
-            if not (same_balance and self._was_told(event)):
-                yield event
+            if event_id not in self.recent:
+                self.recent.remember(event_id, Fact(_time(event)))
+                untold.append(event)
+        matched = self._matched(untold) if same_balance else ()
+        yield from (event for at, event in enumerate(untold) if at not in matched)
 
-    def _was_told(self, event: BalanceEvent) -> bool:
-        """Whether an update without an id told the same balance at about that time."""
-        told_at = self.recent.get(_fact(event))
-        if told_at is None or abs(told_at - _time(event)) > SAME_FACT:
-            return False
-        del self.recent[_fact(event)]
-        return True
+    def _matched(self, lines: Sequence[BalanceEvent]) -> set[int]:
+        """Return the places of the lines that updates without ids have told."""
+        places: dict[tuple[str, Decimal], list[int]] = {}
+        for at, line in enumerate(lines):
+            places.setdefault((line.key, line.balance), []).append(at)
+        pairs = sorted(
+            (distance, number, at, name)
+            for number, (name, fact) in enumerate(self.recent.items())
+            if fact.key
+            for at in places.get((fact.key, fact.balance), ())
+            if (distance := abs(fact.at - _time(lines[at]))) <= SAME_FACT
+        )
+        matched: set[int] = set()
+        for _, _, at, name in pairs:
+            fact = self.recent[name]
+            if at not in matched and fact.key:
+                matched.add(at)
+                self.recent[name] = Fact(fact.at)
+        return matched
 
     def picture(
         self,
@@ -520,8 +551,8 @@ def changed(
 class Facts:
     """The facts that events told, as `Books` remembers those that it tells itself.
 
-    Pictures tell no facts; a line of a history has an id, and is known by that alone;
-    so is an update that only tells more fully what was told before.
+    Pictures tell no facts; a line of a history is known by its id alone; so is an
+    update that only tells more fully what was told before.
 
     Attributes:
         told: the last `RECENT_MAX` of them.
@@ -534,24 +565,20 @@ class Facts:
     def take(self, event: BalanceEvent) -> None:
         """Take in the next event of an account."""
         if event.kind == "backfill":
-            self.told.remember(event.event_id, _time(event))
+            self.told.remember(event.event_id, Fact(_time(event)))
             return
         before = self._balances.get(event.key)
         self._balances[event.key] = event.balance
         if event.kind == "update":
-            self.told.remember(event.event_id, _time(event))
-            if event.available is None or event.balance != before:
-                self.told.remember(_fact(event), _time(event))
+            changed = event.available is None or event.balance != before
+            key = event.key if changed else ""
+            fact = Fact(_time(event), key, event.balance if changed else ZERO)
+            self.told.remember(event.event_id, fact)
 
 
 def _time(event: BalanceEvent) -> datetime:
     """Return when it happened, as far as is known."""
     return event.venue_time or event.received_at
-
-
-def _fact(event: BalanceEvent) -> str:
-    """Name a balance that was told without an id."""
-    return f"{event.key}|{event.balance.normalize():f}"
 
 
 def is_spared(pocket: Pocket, spared: Spared) -> bool:

@@ -6,6 +6,7 @@ import msgspec
 from harness import Bench, ScriptedRest
 
 from balance_connector.backfill import MARGIN, Backfiller
+from balance_connector.books import Fact
 from balance_connector.memory import Memory
 from balance_connector.venue import Response, Stretch
 from balance_schemas.records import RawFrame
@@ -73,7 +74,7 @@ async def test_missed_facts_are_told_late():
 async def test_what_the_stream_told_is_left_out():
     """An id that was told is not told again, by whichever way it comes."""
     bench = BackfillBench(page("A", "B"))
-    bench.memory.recent["kraken|main||A"] = bench.clock.now()
+    bench.memory.recent["kraken|main||A"] = Fact(bench.clock.now())
     await bench.play(stretches=2, seconds=60)
 
     assert [("backfill", "kraken|main||B")] == bench.told()

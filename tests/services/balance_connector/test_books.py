@@ -1,6 +1,6 @@
 """Events from what was told: ids, places, zeros, clashes."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -15,6 +15,7 @@ from balance_connector.books import (
     known_from,
     nature_of,
 )
+from balance_shared.remembered import Remembered
 
 TOLD = Told(datetime(2026, 1, 1, tzinfo=UTC), 3, "3")
 
@@ -186,11 +187,82 @@ def test_facts_are_read_back_as_they_were_remembered():
         facts.take(event)
 
     assert ours.recent.items() <= facts.told.items()
-    ids = {event.event_id for event in told}
-    unnamed = {
-        name.rpartition("|")[0][-1] + name[-1] for name in facts.told.keys() - ids
-    }
-    assert {"X6", "Y8", "Z1"} == unnamed
+    assert {event.event_id for event in told[2:]} == set(facts.told)
+    assert ["X6", "Y8", "Z1"] == [
+        f"{fact.key[-1]}{fact.balance}" for fact in facts.told.values() if fact.key
+    ]
+
+
+def moved(ours: Books, *told: tuple[str, float]):
+    """Tell updates without an id: each a balance, and so many seconds from now."""
+    return [
+        ours.update(observed("X", balance, venue_time=at(seconds)), TOLD, position)
+        for position, (balance, seconds) in enumerate(told)
+    ]
+
+
+def at(seconds: float) -> datetime:
+    """Return a time, so many seconds from now."""
+    return TOLD.received_at + timedelta(seconds=seconds)
+
+
+def late(ours: Books, *lines: tuple[str, float]) -> list[float]:
+    """Return when the lines of a history were that are told late."""
+    rows = [
+        observed("X", balance, venue_id=f"{balance}@{when}", venue_time=at(when))
+        for balance, when in lines
+    ]
+    events = ours.backfill(rows, TOLD, same_balance=True)
+    return [(event.venue_time - TOLD.received_at).total_seconds() for event in events]
+
+
+def test_balance_that_comes_back_is_told_as_often_as_it_was():
+    """A line is of the update of its own time, not of the last with its balance."""
+    ours = books()
+    lines = [("9", 0), ("10", 2), ("9", 4)]
+    moved(ours, *lines)
+
+    assert [4.2] == late(
+        ours, *[(each, when + 0.1) for each, when in lines], ("9", 4.2)
+    )
+
+
+def test_lost_line_is_not_taken_for_an_earlier_one_of_its_balance():
+    """Seconds apart they may be one, but not half a minute."""
+    ours = books()
+    moved(ours, ("9", 60), ("10", 65))
+
+    assert [91, 91] == late(ours, ("9", 91), ("6", 91))
+
+
+def test_update_is_of_the_nearest_line():
+    """Of two lines within seconds the one that was lost is told late."""
+    ours = books()
+    moved(ours, ("9", 4))
+
+    assert [1] == late(ours, ("9", 1), ("9", 3.9))
+
+
+def test_line_is_told_of_one_update_after_a_restart_too():
+    """What is read back serves as what was remembered does."""
+    ours = books()
+    lines = [("9", 0), ("10", 2), ("9", 4)]
+    facts = Facts()
+    for event in moved(ours, *lines):
+        facts.take(event)
+    again = Books(ours.account, "ws", 6, {}, facts.told)
+
+    assert ours.recent == facts.told
+    assert [30] == late(again, *lines, ("9", 30))
+    assert [] == late(again, *lines, ("9", 30))
+
+
+def test_memory_of_facts_is_bounded():
+    """The oldest are forgotten, of one balance as of many."""
+    ours = Books(Account("v", "a"), "ws", 5, {}, Remembered(2))
+    moved(ours, ("9", 0), ("9", 1), ("9", 2))
+
+    assert [at(1), at(2)] == [fact.at for fact in ours.recent.values()]
 
 
 @pytest.mark.parametrize("asset", ["USDC.SOL", "USDC-ALIAS"])

@@ -6,7 +6,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from balance_connector.books import Account, Books, Observed, Pocket, Told
+from balance_connector.books import Account, Books, Fact, Observed, Pocket, Told
 from balance_connector.memory import LOOK_BACK, Memory
 from balance_shared.testing import ManualClock
 
@@ -64,15 +64,18 @@ async def test_epochs_grow_over_a_clock_that_was_set_back():
 
 
 async def test_facts_told_before_are_read_back():
-    """By id, updates by their balance too; pictures are no facts."""
+    """By id, updates with their balance too; pictures are no facts."""
     update, late = event("update", "BTC", 5), event("backfill", "SOL", 5)
     told = [update, event("snapshot", "ETH", 5), late]
     recall = ScriptedRecall([event("update", "BTC", 5)], told)
     memory = Memory(recall, ManualClock())
     await memory.known(0)
 
-    facts = {update.event_id, f"{update.key}|1", late.event_id}
-    assert dict.fromkeys(facts, NOW) == memory.recent
+    facts = {
+        update.event_id: Fact(NOW, update.key, Decimal(1)),
+        late.event_id: Fact(NOW),
+    }
+    assert facts == memory.recent
     assert [NOW - LOOK_BACK] == recall.asked
 
 
@@ -82,7 +85,7 @@ async def test_facts_that_were_dropped_on_their_way_are_forgotten():
     recall = ScriptedRecall([event("update", "BTC", 5)], told)
     memory = Memory(recall, ManualClock())
     await memory.known(0)
-    memory.recent["dropped on its way"] = NOW
+    memory.recent["dropped on its way"] = Fact(NOW)
     await memory.known(1)
 
     assert [told[0].event_id] == list(memory.recent)

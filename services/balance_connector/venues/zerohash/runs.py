@@ -6,7 +6,7 @@ Only account and run together name a fact, and only the times of runs order them
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from balance_connector.books import Observed
+from balance_connector.books import Fact, Observed
 from balance_connector.venues.zerohash import wire
 from balance_connector.venues.zerohash.accounts import Key, key_of
 from balance_schemas.keys import encode_part
@@ -24,10 +24,10 @@ class Runs:
 
     Args:
         account: account key, with which the ids of events begin.
-        before: event id → time of the facts that were told before the connection.
+        before: event id → fact: those that were told before the connection.
     """
 
-    def __init__(self, account: str, before: Mapping[str, datetime]) -> None:
+    def __init__(self, account: str, before: Mapping[str, Fact]) -> None:
         self._account = account
         self._before = dict(before)
         self._told: Remembered[str, int] = Remembered(RUNS_MAX)
@@ -58,7 +58,7 @@ class Runs:
         before = self._before.get(self._event_id(row, row.venue_id or ""))
         if row.venue_id is None or before is None:
             return False
-        if row.venue_time is None or abs(row.venue_time - before) >= _MILLISECOND:
+        if row.venue_time is None or abs(row.venue_time - before.at) >= _MILLISECOND:
             raise _changed(update, "before the picture, at another time")
         return True
 
