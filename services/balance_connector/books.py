@@ -258,6 +258,24 @@ class Books:
             pocket.asset,
         )
 
+    def fact(self, subaccount: str, venue_id: str) -> Fact | None:
+        """Return what is remembered of a fact with an id, None where nothing is."""
+        return self.recent.get(self._fact_id(subaccount, venue_id))
+
+    def unmoved(self, rows: Sequence[Observed]) -> frozenset[str]:
+        """Return the keys that a picture, not told yet, tells as they were told last.
+
+        What was told of them before is part of the picture.
+        """
+        held = [(self.key(row.pocket), row) for row in rows]
+        return frozenset(
+            key
+            for key, row in held
+            if (last := self.known.get(key)) is not None
+            and last.balance == row.balance
+            and last.pocket.venue_asset == row.pocket.venue_asset
+        )
+
     def update(
         self, observed: Observed, told: Told, position: int, *, changed: bool = True
     ) -> BalanceEvent:
@@ -472,8 +490,10 @@ class Books:
     def _id(self, observed: Observed, told: Told, position: int) -> str:
         if observed.venue_id is None:
             return self._positional_id(told, position)
-        subaccount = encode_part(observed.pocket.subaccount)
-        return f"{self._prefix}|{subaccount}|{encode_part(observed.venue_id)}"
+        return self._fact_id(observed.pocket.subaccount, observed.venue_id)
+
+    def _fact_id(self, subaccount: str, venue_id: str) -> str:
+        return f"{self._prefix}|{encode_part(subaccount)}|{encode_part(venue_id)}"
 
     def _positional_id(self, told: Told, position: int) -> str:
         return f"{self._prefix}|{self.feed}|{self.epoch}|{told.place}|{position}"

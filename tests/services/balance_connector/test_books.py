@@ -8,6 +8,7 @@ import pytest
 from balance_connector.books import (
     Account,
     Books,
+    Fact,
     Facts,
     Observed,
     Pocket,
@@ -255,6 +256,25 @@ def test_line_is_told_of_one_update_after_a_restart_too():
     assert ours.recent == facts.told
     assert [30] == late(again, *lines, ("9", 30))
     assert [] == late(again, *lines, ("9", 30))
+
+
+def test_picture_says_which_balances_stood_still():
+    """By figure and by code: another code's balance under the key is another one."""
+    known = {}
+    list(books(known).picture([observed("A"), observed("B"), observed("C")], TOLD))
+    rows = [observed("A"), observed("B", "2"), observed("C", code="XC"), observed("D")]
+    ours = books(known, epoch=6)
+
+    assert {ours.key(rows[0].pocket)} == ours.unmoved(rows)
+
+
+def test_fact_is_known_by_its_id():
+    """Where it was told, what it led to; nothing of what was not."""
+    ours = books()
+    event = ours.update(observed("X", "3", venue_id="L/1", venue_time=at(1)), TOLD, 0)
+
+    assert Fact(at(1), event.key, Decimal(3)) == ours.fact("s/1", "L/1")
+    assert ours.fact("s/1", "L/2") is None
 
 
 def test_memory_of_facts_is_bounded():

@@ -7,7 +7,7 @@ and the figure says itself which it is. Source: docs, WebSocket v2 "Balances".
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from balance_connector.books import Observed, Pocket
+from balance_connector.books import Books, Observed, Pocket
 from balance_connector.rows import BadRow, time_of
 from balance_connector.venue import Note
 from balance_connector.venues.kraken import wire
@@ -44,10 +44,16 @@ class AccountLedger:
 
     Args:
         options: aliases, and whether all users are told (then there is no picture).
+        books: which entries were told before the connection.
+
+    Attributes:
+        unmoved: keys of the balances that the picture told as they were told last.
     """
 
-    def __init__(self, options: KrakenOptions) -> None:
+    def __init__(self, options: KrakenOptions, books: Books) -> None:
+        self.unmoved: frozenset[str] = frozenset()
         self._options = options
+        self._books = books
         self._names = AssetNames(options.aliases)
         self._assets: dict[tuple[str, str], _Asset] = {}
         self._pockets: dict[tuple[str, str, Wallet, str | None], Pocket] = {}
@@ -99,7 +105,7 @@ class AccountLedger:
         Raises:
             FrameInvalid: it names no wallet and the asset has several.
             AmountUnfitError: a balance after it does not fit.
-            PictureNeeded: it was told before with other figures.
+            PictureNeeded: it was told before, and fits neither that nor the picture.
         """
         row: wire.UpdateRow = read.row
         if self._repeats(row, read.content):
@@ -114,6 +120,9 @@ class AccountLedger:
         if not is_known(wallet) and wallet != UNNAMED:
             notes.append(Note.UNKNOWN_WORD)
         balance, scope = self._establish(asset, wallet, delta, row)
+        if scope != "wallet" and self._is_pictured(row, scope):
+            notes.append(Note.DUPLICATE)
+            return None
         attributes = read.extras
         if scope == "account" and wallet != UNNAMED and asset.wallets.get(UNNAMED):
             # The picture named no wallet: whose the figure is, is not known either.
@@ -164,6 +173,30 @@ class AccountLedger:
             if row.balance == add(asset.total, delta):
                 return expected, "account"
         return row.balance if previous is None else expected, "unknown"
+
+    def _is_pictured(self, row: wire.UpdateRow, scope: str) -> bool:
+        """Whether the picture holds an entry, which was told before it.
+
+        So it is where the balance did not move between; what only a history told says
+        nothing of the picture.
+
+        Raises:
+            PictureNeeded: it was told before, but the picture does not show that it
+                holds it, and the figure fits nothing: it is not told a second time.
+        """
+        user = row.user or ""
+        fact = self._books.fact(user, row.ledger_id) if row.ledger_id else None
+        if fact is None or not self._has_base(row):
+            return False
+        if fact.key in self.unmoved and fact.at == time_of(row.timestamp):
+            return True
+        if scope == "unknown":
+            raise PictureNeeded(
+                "ledger_entry_changed",
+                f"ledger entry {row.ledger_id} was told before the picture and fits "
+                "neither that nor the picture",
+            )
+        return False
 
     def _has_base(self, row: wire.UpdateRow) -> bool:
         """Whether the picture told what this asset's wallets held."""

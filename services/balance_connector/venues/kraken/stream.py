@@ -77,7 +77,7 @@ class KrakenStream:
         self._options = options
         self._books = books
         self._tolerated = tolerated
-        self._ledger = AccountLedger(options)
+        self._ledger = AccountLedger(options, books)
         self._bad_names: frozenset[str] = frozenset()
         self._pictured = 0
         self._frames = 0
@@ -215,6 +215,7 @@ class KrakenStream:
     ) -> Step:
         clashes = self._books.clashes
         spared = self._ledger.spared(bad)
+        self._ledger.unmoved = self._books.unmoved(observed)
         events = self._books.picture(observed, told, spared=spared)
         invalid = invalid_of(bad)
         demand = None

@@ -14,10 +14,12 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 KEY = Credentials("key", "c2VjcmV0")
 
 
-def connection(known=None, tolerated=frozenset(), epoch=1, **options) -> KrakenStream:
-    """Return a protocol whose books start with what was known."""
+def connection(
+    known=None, tolerated=frozenset(), epoch=1, recent=None, **options
+) -> KrakenStream:
+    """Return a protocol whose books start with what was known and told."""
     account = Account("kraken", "main")
-    books = Books(account, "ws", epoch, {} if known is None else known)
+    books = Books(account, "ws", epoch, {} if known is None else known, recent)
     return KrakenStream(KEY, KrakenOptions(**options), books, frozenset(tolerated))
 
 

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from conversation import NOW, asset, connection, entry, frame, seed, told
 
-from balance_connector.books import Holding
+from balance_connector.books import RECENT_MAX, Holding, Observed, Pocket, Told
 from balance_connector.venue import Note, Response, State
 from balance_shared.errors import (
     FrameInvalid,
@@ -16,6 +16,7 @@ from balance_shared.errors import (
     VenueRefused,
     VenueUnavailable,
 )
+from balance_shared.remembered import Remembered
 
 BTC = asset("BTC", "1.5", ("spot", "main", "1.0"), ("earn", "liquid", "0.5"))
 USD = asset("USD", "100.0000", ("spot", "main", "100.0000"))
@@ -697,6 +698,107 @@ class TestSequence:
         step = stream.receive(frame("update", [entry("USD", "1", "101")], 42), NOW)
 
         assert step.demand is None
+
+
+LATER = {"timestamp": "2026-01-02T03:05:00Z"}
+
+
+class TestEntryOfBeforeThePicture:
+    """Entries that a connection before told, and that come again on a new one."""
+
+    @pytest.fixture(name="again")
+    def _again(self):
+        """Return how a connection begins with a picture, after those before it."""
+        known, recent = {}, Remembered(RECENT_MAX)
+
+        def begin(*rows, entries=()):
+            stream = connection(known, recent=recent)
+            list(stream.receive(frame("snapshot", [*rows], 1), NOW).events)
+            for sequence, row in enumerate(entries, start=2):
+                step = stream.receive(frame("update", [row], sequence), NOW)
+                assert step.demand is None
+                assert [] != list(step.events)
+            return stream
+
+        return begin
+
+    def test_what_the_picture_holds_is_not_told_again(self, again):
+        """The balance stood still: all that was told is in it; what is new goes on."""
+        entries = [
+            entry("USD", "1", "101", ledger_id="L1"),
+            entry("USD", "2", "103", ledger_id="L2"),
+        ]
+        again(USD, entries=entries)
+        stream = again(asset("USD", "103", ("spot", "main", "103")))
+        new = entry("USD", "4", "107", ledger_id="L3")
+        steps = [
+            stream.receive(frame("update", [row], sequence), NOW)
+            for sequence, row in enumerate([entries[1], new, *entries], start=2)
+        ]
+
+        assert [[], [("update", "spot", "main", "USD", "107")], [], []] == [
+            told(step) for step in steps
+        ]
+        assert [None] * 4 == [step.demand for step in steps]
+        assert (Note.DUPLICATE,) == steps[0].notes
+        assert State.LIVE is stream.health.state
+
+    def test_leg_of_a_transfer_is_not_taken_for_an_account_figure(self, again):
+        """Told twice, the figure of the wallet is what the account would then have."""
+        leg = entry("BTC", "-0.5", "0.5", ledger_id="L1")
+        other = entry("BTC", "0.5", "1.0", ledger_id="L2", wallet=("earn", "liquid"))
+        again(BTC, entries=[leg, other])
+        moved = asset("BTC", "1.5", ("spot", "main", "0.5"), ("earn", "liquid", "1.0"))
+        step = again(moved).receive(frame("update", [leg], 2), NOW)
+
+        assert ([], (Note.DUPLICATE,), None) == (told(step), step.notes, step.demand)
+
+    @pytest.mark.parametrize("pictures", [1, 2])
+    def test_what_the_picture_lacks_is_told_again(self, again, pictures):
+        """A picture may be late, and the one after it too: the figure fits then."""
+        row = entry("USD", "1", "101")
+        again(USD, entries=[row])
+        for _ in range(pictures):
+            stream = again(USD)
+        step = stream.receive(frame("update", [row], 2), NOW)
+
+        assert [("update", "spot", "main", "USD", "101")] == told(step)
+
+    @pytest.mark.parametrize(
+        ("balance", "more"), [("150", {}), ("101", LATER)], ids=["moved", "other time"]
+    )
+    def test_what_fits_neither_is_in_doubt(self, again, balance, more):
+        """One id never has two balances: a new picture decides."""
+        again(USD, entries=[entry("USD", "1", "101")])
+        stream = again(asset("USD", balance, ("spot", "main", balance)))
+        row = entry("USD", "1", "101", **more)
+        step = stream.receive(frame("update", [row], 2), NOW)
+
+        assert [] == told(step)
+        assert "ledger_entry_changed" == step.demand.reason
+        assert State.STALE is stream.health.state
+
+    def test_what_only_a_history_told_is_told(self, again):
+        """It may know an entry before the stream does: that is no picture."""
+        stream = again(USD)
+        row = entry("USD", "1", "101")
+        pocket = Pocket("", "spot", "main", "USD", "USD")
+        line = Observed(pocket, Decimal(101), venue_id="L1", venue_time=NOW)
+        list(stream._books.backfill([line], Told(NOW, None, "c0")))
+        step = stream.receive(frame("update", [row], 2), NOW)
+
+        assert [("update", "spot", "main", "USD", "101")] == told(step)
+
+    def test_account_figure_of_what_only_a_history_told_is_told(self, again):
+        """Whichever way the figure is meant."""
+        stream = again(BTC)
+        row = entry("BTC", "1", "2.5")
+        pocket = Pocket("", "spot", "main", "BTC", "BTC")
+        line = Observed(pocket, Decimal("2.5"), venue_id="L1", venue_time=NOW)
+        list(stream._books.backfill([line], Told(NOW, None, "c0")))
+        step = stream.receive(frame("update", [row], 2), NOW)
+
+        assert [("update", "spot", "main", "BTC", "2.0")] == told(step)
 
 
 class TestUsersAll:
