@@ -6,7 +6,7 @@ the venue's limit on such calls allows; the stream does not wait for them.
 """
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -43,6 +43,7 @@ class Backfiller:
         """Fetch for ever; a key without permission for history loses only that."""
         while True:
             stretch = _wider(await self._stretches.first())
+            await self._let_pass(stretch.until)
             try:
                 async for attempt in retrying(
                     self._feed.clock, self._note, _is_passing
@@ -52,6 +53,16 @@ class Backfiller:
             except VenueRefused as error:
                 log.error("backfill_refused", error=str(error))  # noqa: TRY400
             self._stretches.told()
+
+    async def _let_pass(self, until: datetime) -> None:
+        """Wait for a stretch's end where updates have no id that lines are known by.
+
+        Its last lines may be younger than the picture. The history may know such a line
+        first: told late, it would be told again as the stream's update.
+        """
+        clock = self._feed.clock
+        if self._feed.venue.updates_without_ids:
+            await clock.sleep(max(0.0, (until - clock.now()).total_seconds()))
 
     def _note(self, error: BaseException, wait_s: float) -> None:
         log.warning("backfill_failed", error=str(error), wait_s=round(wait_s, 2))

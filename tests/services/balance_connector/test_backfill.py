@@ -1,8 +1,10 @@
 """Telling late what a stream missed: once each, never as a current balance."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import msgspec
+import pytest
 from harness import Bench, ScriptedRest
 
 from balance_connector.backfill import MARGIN, Backfiller
@@ -34,10 +36,12 @@ def page(*ids: str) -> Response:
 class BackfillBench(Bench):
     """A backfiller with everything around it; names are never to be had."""
 
-    def __init__(self, *answers: Response) -> None:
+    def __init__(self, *answers: Response, updates_without_ids: bool = False) -> None:
         super().__init__()
         self.history = ScriptedRest(self.clock, HTML, HTML, *answers)
         feed = self.feed(self.board_of("rest"), self.history)
+        venue = replace(feed.venue, updates_without_ids=updates_without_ids)
+        feed = replace(feed, venue=venue)
         self.memory = Memory(self.recall, self.clock)
         self.backfiller = Backfiller(feed, self.memory, self.stretches)
 
@@ -88,6 +92,26 @@ async def test_stretch_is_widened():
     request = bench.history.requests[-1]
 
     assert f"start={start}".encode() in request.body
+
+
+@pytest.mark.parametrize("without_ids", [False, True])
+async def test_present_is_not_asked_for_where_updates_have_no_id(without_ids):
+    """A line that the history knows first would be told again as an update."""
+    bench = BackfillBench(page("A"), updates_without_ids=without_ids)
+    asked_at = []
+    plain = bench.history.call
+
+    async def call(nonces, make):
+        asked_at.append(bench.clock.now())
+        return await plain(nonces, make)
+
+    bench.history.call = call
+    picture_at = bench.clock.now()
+    await bench.play()
+
+    waited = asked_at[0] - picture_at
+    assert (MARGIN if without_ids else timedelta(0)) == waited
+    assert [("backfill", "kraken|main||A")] == bench.told()
 
 
 async def test_failed_call_is_repeated():
