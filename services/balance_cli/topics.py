@@ -40,8 +40,8 @@ def list_topics() -> None:
 def apply() -> None:
     """Create missing topics and correct their settings; says what it changed.
 
-    Safe to run again. Replication is TOPIC_REPLICATION, else 3, or as many as there
-    are brokers.
+    Safe to run again; a topic that keeps its records for longer goes on doing so.
+    Replication is TOPIC_REPLICATION, else 3, or as many as there are brokers.
     """
     try:
         settings = load(ServiceSettings)

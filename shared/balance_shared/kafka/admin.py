@@ -25,6 +25,9 @@ REPLICATION_MAX = 3
 _SET_ON_TOPIC = 1
 """Kafka's mark of a topic setting that somebody made, as against a default."""
 
+_RETENTION = "retention.ms"
+_FOR_EVER = "-1"
+
 
 async def apply_topics(
     settings: ServiceSettings, topics: Sequence[Topic] = TOPICS, *, correct: bool = True
@@ -34,8 +37,8 @@ async def apply_topics(
     Args:
         settings: where Kafka is; prefix, partitions and replication.
         topics: which topics.
-        correct: also change settings of topics that are there. Services that start
-            only create what is missing.
+        correct: also change settings of topics that are there, but never to keep
+            records for a shorter time. Services that start only create what is missing.
 
     Returns:
         One line for each change made; empty if all was right.
@@ -127,7 +130,7 @@ async def _replication(admin: AIOKafkaAdminClient, settings: ServiceSettings) ->
 async def _correct(
     admin: AIOKafkaAdminClient, settings: ServiceSettings, topic: Topic
 ) -> list[str]:
-    """Set what differs from the contract; settings of other people's stay."""
+    """Set what falls short of the contract; settings of other people's stay."""
     name = topic.full_name(settings.topic_prefix)
     (answer,) = await admin.describe_configs(
         [ConfigResource(ConfigResourceType.TOPIC, name)]
@@ -137,7 +140,7 @@ async def _correct(
     wrong = {
         key: value
         for key, value in topic.config().items()
-        if entries.get(key, (None, 0))[0] != value
+        if not _suffices(key, entries.get(key, (None, 0))[0], value)
     }
     if not wrong:
         return []
@@ -151,6 +154,13 @@ async def _correct(
         f"changed {name}: {key} from {entries.get(key, ('unset',))[0]} to {value}"
         for key, value in wrong.items()
     ]
+
+
+def _suffices(key: str, found: str | None, wanted: str) -> bool:
+    """Whether a setting may stay; to shorten how long records are kept deletes them."""
+    if key == _RETENTION and found is not None:
+        return found == _FOR_EVER or int(found) >= int(wanted)
+    return found == wanted
 
 
 def _refuse_uneven(settings: ServiceSettings, partitions: dict[str, int]) -> None:

@@ -119,6 +119,14 @@ async def test_changed_setting_is_corrected(settings, change, are):
     assert await apply_topics(settings) == []
 
 
+@pytest.mark.parametrize("kept", ["31536000000", "-1"], ids=["a year", "for ever"])
+async def test_history_kept_for_longer_stays(settings, change, kept):
+    """To keep it for the time of the contract would delete what is older."""
+    await apply_topics(settings)
+    await change(EVENTS, cleanup_policy="delete", retention_ms=kept)
+    assert await apply_topics(settings) == []
+
+
 async def test_lost_compaction_is_corrected(settings, change, are):
     """A compacted topic that began to delete would forget balances."""
     await apply_topics(settings)
