@@ -6,6 +6,7 @@ driver, and an image without the local stack's packages still runs every service
 
 import signal
 import sys
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -101,6 +102,31 @@ def program(
 
 
 def main() -> None:
-    """Run the program; asked to stop before a service has started, it is done."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(ExitCode.DONE))
+    """Run the program."""
+    _end_on_signals(sys.argv[1:])
     app()
+
+
+def _end_on_signals(arguments: Sequence[str]) -> None:
+    """Say how the program ends when it is asked to stop, until a service has started.
+
+    A service that is asked to stop is done. Any other command is broken off, and must
+    not seem to have found what it was looking for: it ends as shells have it, 128 and
+    the number of the signal. Python itself does so for SIGINT.
+    """
+    if _is_service(arguments):
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: sys.exit(ExitCode.DONE))
+    else:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+
+
+def _is_service(arguments: Sequence[str]) -> bool:
+    """Whether arguments ask for a service: it runs until it is asked to stop."""
+    match arguments:
+        case ["connector" | "simulate", *_]:
+            return True
+        case ["alerting" | "metrics" | "proof" | "storage"]:
+            return True
+        case _:
+            return False
