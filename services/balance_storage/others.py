@@ -58,7 +58,7 @@ TABLES: Mapping[Topic, Table] = {
         "status",
         ("venue", "account", "feed"),
         replaces=True,
-        guard="excluded.epoch >= known.epoch",
+        guard="excluded.epoch >= known.epoch OR excluded.epoch = 0",
     ),
     RECONCILIATIONS: Table(
         "reconciliations", ("venue", "account", "requested_at"), replaces=False
@@ -71,7 +71,11 @@ TABLES: Mapping[Topic, Table] = {
         replaces=False,
     ),
 }
-"""Topic → table."""
+"""Topic → table.
+
+A status of an older epoch is an old process's and says nothing of the feed any more. A
+process that has just started has no epoch yet, which is 0: it speaks for the feed.
+"""
 
 _CHANGES = Table(
     "status_changes",

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from balance_schemas.records import Alert, BalanceProof
-from balance_schemas.topics import ALERTS, PROOFS
+from balance_schemas.records import Alert, BalanceProof, ConnectorStatus
+from balance_schemas.topics import ALERTS, PROOFS, STATUS
 from balance_shared.errors import RecordInvalid
 from balance_storage import others
 from strategies import records
@@ -99,3 +99,44 @@ def test_last_word_on_a_proof_or_an_alert_replaces_the_one_before(migrated):
         connection.rollback()
     assert [("resolved", value, {"a": "c"})] == alerts
     assert [(proof.key, "VIOLATED", value)] == proofs
+
+
+def status(state, epoch):
+    """Return what a feed says of itself in an epoch; 0: before its first."""
+    return ConnectorStatus(
+        venue="kraken",
+        account="main",
+        feed="ws",
+        state=state,
+        reason="",
+        epoch=epoch,
+        since=NOW,
+        instance="i",
+        version="1",
+    )
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ([("live", 7), ("refused", 0)], ("refused", 0)),
+        ([("live", 7), ("connecting", 0), ("live", 8)], ("live", 8)),
+        ([("live", 7), ("stopped", 6)], ("live", 7)),
+    ],
+    ids=["before its first epoch", "and after that", "an older epoch"],
+)
+def test_state_of_a_feed_is_what_its_last_process_says(migrated, told, expected):
+    """A connector that does not get so far as an epoch is not live any more."""
+    with psycopg.connect(migrated) as connection:
+        for one in told:
+            for statement, values in others.statements(STATUS, status(*one), PLACE):
+                connection.execute(statement, values)
+        found = connection.execute(
+            "SELECT state, epoch FROM balancebus.status"
+        ).fetchall()
+        quality = connection.execute(
+            "SELECT state FROM balancebus.account_quality"
+        ).fetchall()
+        connection.rollback()
+    assert ([expected], [(expected[0],)]) == (found, quality)
