@@ -21,7 +21,8 @@ gives. So a batch that was in hand when partitions were assigned anew is dropped
 gives its records again, from the positions that were told then.
 
 Any fault of Kafka, registry or database ends the session (all connections) and a new
-one is begun after a back-off, from what the database says.
+one is begun after a back-off, from what the database says. `Lag` lives through all of
+them: what waits is shown while nothing is stored, too.
 """
 
 import asyncio
@@ -58,6 +59,7 @@ from balance_storage.database import (
     checked_dsn,
     prepare,
 )
+from balance_storage.lag import Lag
 from balance_storage.lines import Place
 
 HOUSEKEEPING_S = 24 * 3600.0
@@ -106,9 +108,11 @@ async def run(
     await apply_topics(
         settings, topics=[*read_topics(settings), DEAD_LETTERS], correct=False
     )
-    async for attempt in _for_ever(parts):
-        with attempt:
-            await _session(settings, dsn, parts, attempt.retry_state, group)
+    lag = Lag(settings, read_topics(settings))
+    async with lag.watched():
+        async for attempt in _for_ever(parts):
+            with attempt:
+                await _session(settings, dsn, parts, lag, attempt.retry_state, group)
 
 
 def read_topics(settings: StorageSettings) -> list[Topic]:
@@ -139,6 +143,7 @@ async def _session(
     settings: StorageSettings,
     dsn: str,
     parts: Parts,
+    lag: Lag,
     state: RetryCallState,
     group: str | None,
 ) -> None:
@@ -151,7 +156,7 @@ async def _session(
         producer = await stack.enter_async_context(
             Producer(settings, registry, [DEAD_LETTERS])
         )
-        storage = Storage(settings, database, producer, parts)
+        storage = Storage(settings, database, producer, parts, lag)
         consumer = Consumer(
             settings,
             registry,
@@ -191,6 +196,7 @@ class Storage:
         database: connected.
         producer: for dead letters.
         parts: told whether Kafka answers, and that the database takes what is due.
+        lag: told what is stored.
     """
 
     def __init__(
@@ -199,6 +205,7 @@ class Storage:
         database: Database,
         producer: Producer,
         parts: Parts,
+        lag: Lag,
     ) -> None:
         self._retention_days = settings.storage_retention_days
         prefix = settings.topic_prefix
@@ -210,6 +217,7 @@ class Storage:
         self._database = database
         self._producer = producer
         self._parts = parts
+        self._lag = lag
         self._positions: dict[Place, int] = {}
         self._assigned = False
         self._assignments = 0
@@ -225,6 +233,7 @@ class Storage:
         self._assignments += 1
         self._positions.clear()
         self._positions.update(await self._database.positions(places))
+        self._lag.assigned(self._positions)
         self._assignments += 1
         self._assigned = True
         return dict(self._positions)
@@ -235,7 +244,8 @@ class Storage:
         try:
             async for batch in consumer.batches(BATCH_RECORDS):
                 await self._next(consumer, batch)
-                await watch.look()
+                if (lags := await watch.look()) is not None:
+                    self._lag.shown(lags)
         finally:
             tasks = [one.task for one in self._on_their_way]
             for task in tasks:
@@ -309,6 +319,7 @@ class Storage:
             except PositionsMoved:
                 moved |= one.batch.keys()
             else:
+                self._lag.taken(one.batch)
                 _count(one.batch, time.perf_counter() - one.started)
                 if self._assigned:
                     self._parts.ready("database")
@@ -360,6 +371,7 @@ class Storage:
         """Read on from what the database says."""
         positions = await self._database.positions(places)
         self._positions.update(positions)
+        self._lag.moved(positions)
         await consumer.seek(positions)
 
     async def _check_ends(self, consumer: Consumer) -> None:
@@ -379,9 +391,6 @@ class Storage:
 
 
 def _count(batch: rows.Batch, seconds: float) -> None:
-    for (topic, partition), records in batch.items():
+    for (topic, _), records in batch.items():
         telemetry.RECORDS_CONSUMED.labels(rows.SERVICE, topic).inc(len(records))
-        telemetry.CONSUMER_LAG_SECONDS.labels(rows.SERVICE, topic, str(partition)).set(
-            max(0.0, time.time() - records[-1].time_ms / 1000)
-        )
     telemetry.RECORD_SECONDS.labels(rows.SERVICE, topic).observe(seconds)

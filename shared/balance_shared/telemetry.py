@@ -110,7 +110,7 @@ CONSUMER_LAG_RECORDS = Gauge(
 )
 CONSUMER_LAG_SECONDS = Gauge(
     "balancebus_consumer_lag_seconds",
-    "Age of the last record taken in, when it was taken in.",
+    "Age of the last record taken in, when it was; storage: or of what waits since.",
     ("service", "topic", "partition"),
 )
 RECORDS_GONE = Counter(

@@ -13,6 +13,7 @@ from balance_shared.service import Parts
 from balance_shared.settings import StorageSettings
 from balance_storage import service
 from balance_storage.database import PositionsMoved
+from balance_storage.lag import Lag
 from balance_storage.service import Storage
 
 SETTINGS = StorageSettings(postgres_dsn="host=none")
@@ -121,7 +122,7 @@ class Partition:
 async def live(books, sizes, rebalances, event):
     """Store everything, in as many sessions as it takes."""
     for _ in range(1000):
-        storage = Storage(SETTINGS, books, None, Parts())
+        storage = Storage(SETTINGS, books, None, Parts(), Lag(SETTINGS, []))
         partition = Partition(books, sizes, event)
         await partition.assign(storage)
 
