@@ -4,10 +4,30 @@ Base units, bounded labels: venue, account, feed, kind, reason, topic; never an 
 Ages are not exported: PromQL computes them from the timestamps.
 """
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import REGISTRY, Counter, Gauge, Histogram
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _FEED = ("venue", "account", "feed")
+
+
+class LateGauge(Gauge):
+    """A gauge without labels that shows nothing until it is set.
+
+    Others show 0 as soon as they are declared, and so in every service.
+    """
+
+    def __init__(self, name: str, documentation: str) -> None:
+        """Declare it."""
+        super().__init__(name, documentation, registry=None)
+        self._registered = False
+
+    def set(self, value: float) -> None:
+        """Set it, and show it from now on."""
+        super().set(value)
+        if not self._registered:
+            REGISTRY.register(self)
+            self._registered = True
+
 
 BUILD_INFO = Gauge(
     "balancebus_build_info", "Always 1; says what runs here.", ("service", "version")
@@ -164,7 +184,7 @@ PROVEN_THROUGH = Gauge(
     "Up to when the books of the balance are proven; no series if they never were.",
     _BALANCE,
 )
-PROVEN_WATERMARK = Gauge(
+PROVEN_WATERMARK = LateGauge(
     "balancebus_proven_watermark_timestamp_seconds",
     "Up to when the books of all accounts are proven; 0 if some never were.",
 )
@@ -195,7 +215,7 @@ NOTIFICATIONS = Counter(
     "Alerts handed to a route, by what became of them.",
     ("route", "outcome"),
 )
-RULES_LOADED = Gauge(
+RULES_LOADED = LateGauge(
     "balancebus_rules_loaded_timestamp_seconds",
     "When the rules in use were read, seconds since 1970.",
 )

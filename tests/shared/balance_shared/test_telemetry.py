@@ -1,6 +1,8 @@
 """Metrics are named as the contract says, in base units and with bounded labels."""
 
 import re
+import subprocess
+import sys
 
 import pytest
 from prometheus_client import Counter, Gauge, Histogram
@@ -92,3 +94,30 @@ def test_metric_is_well_named(name):
     elif isinstance(metric, Gauge):
         assert metric._name.endswith("_seconds") or UNITLESS.search(metric._name)
     assert not re.search(r"milli|micro|_(ms|us|age)(_|$)", metric._name)
+
+
+NOTHING_KNOWN = """
+from prometheus_client import generate_latest
+from balance_shared import telemetry
+
+def shown():
+    lines = generate_latest().decode().splitlines()
+    return [line for line in lines if line.startswith("balancebus_")]
+
+print(shown())
+telemetry.PROVEN_WATERMARK.set(0)
+telemetry.PROVEN_WATERMARK.set(7)
+print(shown())
+"""
+
+
+def test_service_shows_nothing_that_it_does_not_know():
+    """A sample of 0 from one that was never told would pass for a figure."""
+    done = subprocess.run(
+        [sys.executable, "-c", NOTHING_KNOWN],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    told = ["balancebus_proven_watermark_timestamp_seconds 7.0"]
+    assert ["[]", str(told)] == done.stdout.splitlines()
