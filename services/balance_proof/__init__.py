@@ -11,6 +11,6 @@ REST alone   no: changes are our own     each answer   no: there is no stream
 ===========  ==========================  ============  ==========================
 
 No file knows a venue by name: what events say of themselves decides. Pure are `book`,
-`question`, `ledger`, `comparison`, `calm`, `verdicts`, `account`, `shard`, `merge` and
-`restore`; `service` and `transfers` read and write.
+`question`, `search`, `ledger`, `comparison`, `calm`, `verdicts`, `account`, `shard`,
+`merge` and `restore`; `service` and `transfers` read and write.
 """

@@ -17,15 +17,15 @@ Histories may name a wallet in other words than the stream does (Kraken: ``.F`` 
 with those of all balances of the same subaccount and asset that wait for an answer.
 """
 
-from bisect import insort
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from balance_proof.book import CHAIN, SNAPSHOT, Book, Evidence, Place, place_of
-from balance_proof.question import Line, Question, explaining
+from balance_proof.question import Line, Question
 from balance_proof.remembered import Remembered
+from balance_proof.search import Search
 from balance_schemas.decimals import to_unscaled
 from balance_schemas.keys import balance_key
 from balance_schemas.records import BalanceEvent
@@ -91,7 +91,8 @@ class Ledger:
         self._told = Remembered()
         self._late = Remembered()
         self._used = Remembered()
-        self._lines: dict[str, list[Line]] = defaultdict(list)
+        self._lines: dict[str, dict[str, Line]] = defaultdict(dict)
+        self._searches: dict[str | tuple[str, str], Search] = {}
 
     def take(self, event: BalanceEvent) -> None:
         """Take an event, in the order of the topic."""
@@ -125,10 +126,11 @@ class Ledger:
         self._was_whole = self.picture is not None and self.picture.whole
         self.epoch, self.picture = epoch, picture
         settled = time_of_epoch(epoch) - SKEW
-        for key, lines in list(self._lines.items()):
-            book = self.books.get(key)
-            if book is None or book.question is None:
-                self._lines[key] = [line for line in lines if line.at > settled]
+        for key, lines in self._lines.items():
+            if not self._is_asked(key):
+                for line in [line for line in lines.values() if line.at <= settled]:
+                    del lines[line.event_id]
+        self._searches.clear()
 
     def is_pictured(self, book: Book) -> bool:
         """Whether the latest picture told a balance, or had no need to."""
@@ -203,12 +205,10 @@ class Ledger:
         if event.event_id in self._used:
             return 0
         if event.event_id in self._late:
-            kept = [
-                line
-                for line in self._lines[event.key]
-                if line.event_id != event.event_id
-            ]
-            self._lines[event.key] = kept
+            line = self._lines[event.key].pop(event.event_id, None)
+            if line is not None:
+                for search in self._searching(event):
+                    search.remove(line)
         return None if event.delta is None else to_unscaled(event.delta)
 
     def _adds_up(
@@ -260,46 +260,74 @@ class Ledger:
             event.delta is None
             or event.event_id in self._told
             or event.event_id in self._late
+            or event.event_id in self._lines[event.key]
         ):
             return
         self._late.add(event.event_id)
         line = Line(_time_of(event), event.event_id, to_unscaled(event.delta))
-        insort(self._lines[event.key], line, key=lambda one: one.at)
-        place = place_of(event)
-        self._groups[place.group].add(event.key)
-        self._explain(place.group)
+        self._lines[event.key][event.event_id] = line
+        for search in self._searching(event):
+            search.add(line)
+        group = place_of(event).group
+        self._groups[group].add(event.key)
+        self._explain(group)
+
+    def _searching(self, event: BalanceEvent) -> Iterator[Search]:
+        """Yield each search that a line makes a difference to.
+
+        One that has found something would have to begin anew, and is forgotten.
+        """
+        for name in (event.key, place_of(event).group):
+            search = self._searches.get(name)
+            if search is None or event.key not in search.keys:
+                continue
+            if search.found is None:
+                yield search
+            else:
+                del self._searches[name]
 
     def _explain(self, group: tuple[str, str]) -> None:
         """Answer the questions of one asset as far as the lines do."""
         keys = sorted(self._groups[group])
         for key in keys:
             if self._is_asked(key):
-                self._answer([key], [key])
+                self._answer(key, [key], [key])
         asked = [key for key in keys if self._is_asked(key)]
         strange = [key for key in keys if key not in self.books and self._lines[key]]
         if asked and strange:
-            self._answer(asked, asked + strange)
+            self._answer(group, asked, asked + strange)
 
     def _is_asked(self, key: str) -> bool:
         book = self.books.get(key)
         return book is not None and book.question is not None
 
-    def _answer(self, asked: Sequence[str], keys: Sequence[str]) -> None:
-        """Answer questions by the lines of some keys, if these explain them."""
+    def _answer(
+        self, name: str | tuple[str, str], asked: Sequence[str], keys: Sequence[str]
+    ) -> None:
+        """Answer questions by the lines of some keys, if these explain them.
+
+        Args:
+            name: of the search: a key for its own lines, a group for those together.
+            asked: keys whose questions are open.
+            keys: whose lines count.
+        """
         books = [self.books[key] for key in asked]
         amount = sum(book.question.amount for book in books if book.question)
-        lines = sorted(line for key in keys for line in self._lines[key])
-        run = explaining(lines, amount)
-        if run is None:
+        search = self._searches.get(name)
+        if search is None or (search.keys, search.amount) != (keys, amount):
+            lines = (line for key in keys for line in self._lines[key].values())
+            search = self._searches[name] = Search(keys, sorted(lines), amount)
+        if search.found is None:
             return
-        used = lines[run]
-        for line in used:
+        for line in search.found:
             self._used.add(line.event_id)
-        for key in keys:
-            kept = [line for line in self._lines[key] if line not in used]
-            self._lines[key] = kept
+            for key in keys:
+                self._lines[key].pop(line.event_id, None)
         for book in books:
             book.question = None
+        for key in keys:
+            self._searches.pop(key, None)
+        self._searches.pop(books[0].place.group, None)
 
     def __iter__(self) -> Iterator[tuple[str, Book]]:
         """Yield (key, book) of every balance that was told."""

@@ -16,6 +16,8 @@ from balance_proof.ledger import (
     Picture,
     key_of,
 )
+from balance_proof.remembered import Remembered
+from balance_schemas.decimals import to_unscaled
 
 UNITS = 10**18
 KEY = "kraken|main||spot/main|BTC"
@@ -261,4 +263,86 @@ def test_old_lines_are_forgotten_with_a_new_epoch(told, make):
     """What was before the first picture explains nothing later."""
     ledger = told(make.row("1", 1), make.line("2", -500, 2))
     ledger.begin(make.epoch(100))
-    assert [] == ledger._lines[KEY]
+    assert {} == ledger._lines[KEY]
+
+
+def test_lines_of_a_wallet_that_the_stream_names_too_explain_no_other(told, make):
+    """Once the stream tells of it, what is left of its lines is its own."""
+    earn = {"wallet": "earn", "wallet_id": "bonded"}
+    named, other = earn | {"wallet_id": "B"}, earn | {"wallet_id": "C"}
+    lines = [make.line(change, 30 + n, 70, **named) for n, change in enumerate("192")]
+    ledger = told(make.row("1", 1, **earn), make.row("4", 60, **earn), *lines)
+    book, began = ledger.books[make.row("1", 1, **earn).key], make.epoch(59)
+    for line, balance in zip(lines[1:], ("9", "11"), strict=True):
+        twin = {"event_id": line.event_id, "epoch": began}
+        ledger.take(make.update(balance, str(line.delta), 75, **named, **twin))
+        assert 3 * UNITS == book.question.amount
+    ledger.take(make.line("3", 40, 80, **other))
+    assert None is book.question
+
+
+def test_line_that_is_kept_is_known_however_many_were_told_since(told, make):
+    """It counts once as long as its question is open."""
+    line = make.line("1", 30, 70)
+    ledger = told(make.row("1", 1), make.row("3", 60), line)
+    ledger._late = Remembered()
+    ledger.take(line)
+    assert ledger.books[KEY].question is not None
+
+
+class Counted(int):
+    """An amount that counts what is done with it and with its sums."""
+
+    work = 0
+
+    def _count(self, result):
+        Counted.work += 1
+        return Counted(result)
+
+    def __add__(self, other):
+        return self._count(int(self) + other)
+
+    def __sub__(self, other):
+        return self._count(int(self) - other)
+
+    def __rsub__(self, other):
+        return self._count(other - int(self))
+
+    def __hash__(self):
+        Counted.work += 1
+        return super().__hash__()
+
+    __radd__ = __add__
+
+
+@pytest.fixture
+def work(make, monkeypatch):
+    """Give a function that takes late lines in an order, and returns what it took."""
+    monkeypatch.setattr(
+        "balance_proof.ledger.to_unscaled", lambda amount: Counted(to_unscaled(amount))
+    )
+
+    def explain(seconds, wallet):
+        ledger, count = Ledger({}), len(seconds)
+        ledger.take(make.row("1", 1))
+        ledger.take(make.row(str(count + 1), count + 60))
+        Counted.work = 0
+        for second in seconds:
+            ledger.take(make.line("1", second, count + 70, wallet=wallet))
+        assert None is ledger.books[KEY].question
+        return Counted.work
+
+    return explain
+
+
+@pytest.mark.parametrize("wallet", ["spot", "strange"])
+@pytest.mark.parametrize("page", [1, 50, None], ids=["newest", "pages", "oldest"])
+def test_work_grows_as_the_number_of_late_lines(work, page, wallet):
+    """Four times as many, oldest first or by pages, newest page first: four times."""
+
+    def told(count):
+        size = page or count
+        starts = reversed(range(0, count, size))
+        return [n for start in starts for n in range(start, start + size)]
+
+    assert work(told(800), wallet) < 5 * work(told(200), wallet)
