@@ -12,7 +12,7 @@ from balance_schemas.records import BalanceEvent, ConnectorStatus, Record
 from balance_schemas.topics import EVENTS, LATEST, STATUS, Topic
 from balance_shared.clock import Clock
 from balance_shared.errors import RecordInvalid
-from balance_shared.kafka import Incoming, Reader, decoded, read_compacted
+from balance_shared.kafka import Incoming, LeaveOut, Reader, decoded, read_compacted
 from balance_shared.registry import Registry
 from balance_shared.settings import ServiceSettings
 
@@ -29,7 +29,13 @@ log = structlog.get_logger(__name__)
 
 
 class Recall(Protocol):
-    """The reading side of a connector; `KafkaRecall`, or a fake."""
+    """The reading side of a connector; `KafkaRecall`, or a fake.
+
+    Attributes:
+        leave_out: told once of each record of ``latest`` or status that cannot be read.
+    """
+
+    leave_out: LeaveOut | None
 
     async def latest(self) -> Collection[BalanceEvent]:
         """Return the account's records of ``latest``, each key once."""
@@ -73,18 +79,25 @@ class KafkaRecall:
         self._status_key = status_key(venue, account, "ws")
         self._account_key = account_key(venue, account)
         self._clock = clock
+        self.leave_out: LeaveOut | None = None
+        self._left_out: set[tuple[str, int, int]] = set()
 
     async def latest(self) -> Collection[BalanceEvent]:
-        """See `Recall`.
-
-        Raises:
-            RecordInvalid: a record cannot be read: it is not ours, or of a later
-                release.
-        """
+        """See `Recall`; what cannot be read is left out: a picture tells it anew."""
+        account, leave_out = self._account_key, self._leave_out
         records = await read_compacted(
-            self._settings, self._registry, LATEST, self._account_key, BalanceEvent
+            self._settings, self._registry, LATEST, account, BalanceEvent, leave_out
         )
         return records.values()
+
+    def _leave_out(self, incoming: Incoming, error: RecordInvalid) -> None:
+        """Leave a record out, and say so the first time."""
+        place = incoming.topic, incoming.partition, incoming.offset
+        if place not in self._left_out:
+            self._left_out.add(place)
+            log.warning("record_invalid", error=str(error))
+            if self.leave_out is not None:
+                self.leave_out(incoming, error)
 
     async def told_since(self, time: datetime) -> Sequence[BalanceEvent]:
         """See `Recall`; what cannot be read is no fact, and is left out."""
@@ -99,19 +112,21 @@ class KafkaRecall:
         return events
 
     async def owed_since(self) -> datetime | None:
-        """See `Recall`.
-
-        Raises:
-            RecordInvalid: the last status cannot be read.
-        """
+        """See `Recall`; of the last status that can be read."""
         now = self._clock.now()
         async with Reader(self._settings, [STATUS]) as reader:
             for back in BACK:
                 time = None if back is None else now - back
                 found = await self._since(reader, STATUS, time, self._status_key)
-                if found:
-                    status = await decoded(self._registry, ConnectorStatus, found[-1])
-                    return status.backfill_since
+                for incoming in reversed(found):
+                    try:
+                        status = await decoded(
+                            self._registry, ConnectorStatus, incoming
+                        )
+                    except RecordInvalid as error:
+                        self._leave_out(incoming, error)
+                    else:
+                        return status.backfill_since
         return None
 
     async def _since(

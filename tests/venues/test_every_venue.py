@@ -8,8 +8,10 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 from world import POLL_S, World
 
+from balance_schemas.topics import LATEST
 from balance_shared.errors import VenueRefused
 
 POLLS = timedelta(seconds=2 * POLL_S)
@@ -358,6 +360,32 @@ def test_restart_goes_on(dialect, virtually, rng):
             assert told[0].epoch > world.events()[mark - 1].epoch
             await world.until(lambda: world.events("backfill"), "told late")
             assert len(set(reported(world))) == len(reported(world))
+
+    virtually(scenario())
+
+
+def test_unreadable_record_of_latest_is_left_out(dialect, virtually, rng):
+    """A start needs no hand: one dead letter, and the picture tells the balance anew."""
+
+    async def scenario():
+        world = World(dialect)
+        async with world.running():
+            await world.until_live()
+            await moved(world, rng)
+            await world.until_right()
+        records = world.bus.records[LATEST.name]
+        broken, offset = records[-1], len(records)
+        records.append(replace(broken, body=b"garbage"))
+        mark = len(world.events())
+        async with world.running():
+            await world.until(world.letters, "left out")
+            del records[offset]  # as compaction does, once it is told anew
+            await world.until_live()
+            await world.until_right(WELL_S)
+            (letter,) = world.letters()
+            told = letter.source_topic, letter.source_offset, letter.reason
+            assert (LATEST.name, offset, "invalid_record") == told
+            assert broken.key in {event.key for event in world.events()[mark:]}
 
     virtually(scenario())
 

@@ -1,7 +1,13 @@
 """Kafka: producing, consuming and topics. The only place that imports aiokafka."""
 
 from balance_shared.kafka.admin import apply_topics
-from balance_shared.kafka.consumer import Consumer, Incoming, decoded, read_compacted
+from balance_shared.kafka.consumer import (
+    Consumer,
+    Incoming,
+    LeaveOut,
+    decoded,
+    read_compacted,
+)
 from balance_shared.kafka.producer import Outgoing, Producer, outgoing
 from balance_shared.kafka.reading import Reader
 from balance_shared.kafka.watch import Watch
@@ -9,6 +15,7 @@ from balance_shared.kafka.watch import Watch
 __all__ = [
     "Consumer",
     "Incoming",
+    "LeaveOut",
     "Outgoing",
     "Producer",
     "Reader",

@@ -274,12 +274,17 @@ class _Seeker(ConsumerRebalanceListener):  # type: ignore[misc]
         await self._seek(self._consumer, list(assigned))
 
 
+LeaveOut = Callable[[Incoming, RecordInvalid], None]
+"""Told of a record that is left out, and why it cannot be read."""
+
+
 async def read_compacted(
     settings: ServiceSettings,
     registry: Registry,
     topic: Topic,
     account: str,
     record_type: type[R],
+    leave_out: LeaveOut | None = None,
 ) -> dict[str, R]:
     """Return the last record of each key of one account on a compacted topic.
 
@@ -289,12 +294,13 @@ async def read_compacted(
         topic: a compacted topic, such as latest.
         account: account key; only its partition is read, and only its keys kept.
         record_type: type of the topic's values.
+        leave_out: told of each record that cannot be read; None: it is raised.
 
     Returns:
         Key → record, as of the moment of the call.
 
     Raises:
-        RecordInvalid: a record of the account cannot be read.
+        RecordInvalid: a record of the account cannot be read, and is not left out.
     """
     name = topic.full_name(settings.topic_prefix)
     consumer = consumer_of(settings, None, name)
@@ -310,10 +316,15 @@ async def read_compacted(
             values = await _last_values(consumer, tp, end, f"{account}|")
     finally:
         await stopped(consumer)
-    return {
-        key: await decoded(registry, record_type, incoming)
-        for key, incoming in values.items()
-    }
+    records: dict[str, R] = {}
+    for key, incoming in values.items():
+        try:
+            records[key] = await decoded(registry, record_type, incoming)
+        except RecordInvalid as error:
+            if leave_out is None:
+                raise
+            leave_out(incoming, error)
+    return records
 
 
 async def _last_values(

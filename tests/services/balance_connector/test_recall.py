@@ -82,6 +82,41 @@ async def test_latest_is_the_last_of_each_key(recall, producer):
     assert [2] == [event.sequence for event in await recall.latest()]
 
 
+def unreadable(topic, key):
+    """Return a record that nobody can read."""
+    return Outgoing(topic, ACCOUNT.key, key, b"", int(NOW.timestamp() * 1000))
+
+
+@pytest.fixture
+def left_out(recall):
+    """Give a list of the offsets of what was left out."""
+    told = []
+    recall.leave_out = lambda incoming, _: told.append(incoming.offset)
+    return told
+
+
+async def test_what_cannot_be_read_of_latest_is_left_out(recall, producer, left_out):
+    """It is told once, however often the balances are read back."""
+    broken = unreadable(LATEST, f"{ACCOUNT.key}||spot/main|ZZZ")
+    await producer.publish([broken, record(LATEST, update(1))])
+
+    for _ in range(2):
+        assert [1] == [event.sequence for event in await recall.latest()]
+    assert [0] == left_out
+
+
+async def test_debt_is_that_of_the_last_status_that_can_be_read(
+    recall, producer, left_out
+):
+    """One that cannot be read is left out, and told once."""
+    value = status(NOW - HOUR)
+    await producer.publish([record(STATUS, value), unreadable(STATUS, value.key)])
+
+    assert NOW - HOUR == await recall.owed_since()
+    assert NOW - HOUR == await recall.owed_since()
+    assert [1] == left_out
+
+
 async def test_events_are_told_since_a_time(recall, producer):
     """In topic order; what is not ours or cannot be read is left out."""
     other = Account("kraken", "main2")

@@ -6,7 +6,7 @@ from decimal import Decimal
 from balance_connector.books import Account, Books, Observed, Pocket, Told
 from balance_schemas.records import ConnectorStatus
 from balance_schemas.topics import EVENTS, LATEST, STATUS
-from balance_shared.kafka import outgoing
+from balance_shared.kafka import Outgoing, outgoing
 from balance_shared.testing import InMemoryBus, InMemoryRecall
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -35,6 +35,20 @@ async def test_latest_is_the_last_of_each_key():
 
     found = await InMemoryRecall(bus).latest()
     assert {("BTC", 3), ("ETH", 2)} == {(one.asset, one.sequence) for one in found}
+
+
+async def test_what_cannot_be_read_of_latest_is_left_out():
+    """It is told once, where somebody wants to know."""
+    bus = InMemoryBus()
+    told(bus, LATEST, update("BTC", 1))
+    bus.records[LATEST.name].append(Outgoing(LATEST, ACCOUNT.key, "x", b"", 0))
+    recall, left_out = InMemoryRecall(bus), []
+    assert ["BTC"] == [one.asset for one in await recall.latest()]
+    recall.leave_out = lambda incoming, _: left_out.append(incoming.offset)
+
+    for _ in range(2):
+        assert ["BTC"] == [one.asset for one in await recall.latest()]
+    assert [1] == left_out
 
 
 async def test_events_are_told_from_a_time_on():
