@@ -11,7 +11,6 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from balance_alerting.backtest import Outcome, notes
@@ -20,6 +19,7 @@ from balance_alerting.memory import spoken
 from balance_alerting.rules_file import errors_in, read_file
 from balance_alerting.schema import schema_text
 from balance_cli.balances import Format
+from balance_cli.tables import show
 from balance_cli.times import time_of
 from balance_schemas.decimals import plain
 from balance_shared.errors import (
@@ -30,9 +30,6 @@ from balance_shared.errors import (
 )
 from balance_shared.service import refuse
 from balance_shared.settings import ServiceSettings, load
-
-_WIDTH_MAX = 10_000
-"""Widest table, in characters."""
 
 app = typer.Typer(
     add_completion=False, help="The rules of alerting.", no_args_is_help=True
@@ -126,9 +123,7 @@ def _write_table(found: Sequence[Outcome]) -> None:
             "" if one.worst is None else plain(one.worst),
             one.compared,
         )
-    wide = Console(width=_WIDTH_MAX, highlight=False, markup=False)
-    wide.width = wide.measure(table).maximum  # a figure that is cut is a wrong one
-    wide.print(table, soft_wrap=True)
+    show(table)
 
 
 def _write_csv(found: Sequence[Outcome]) -> None:

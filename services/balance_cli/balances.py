@@ -13,9 +13,9 @@ from typing import Annotated, Any
 import msgspec
 import psycopg
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from balance_cli.tables import show
 from balance_cli.times import time_of
 from balance_schemas.decimals import plain
 from balance_shared.errors import ExitCode, SettingsError
@@ -26,10 +26,6 @@ from balance_storage.as_of import Held, held_as_of
 app = typer.Typer(add_completion=False)
 
 _COLUMNS = tuple(field.name for field in fields(Held))
-
-
-_WIDTH_MAX = 10_000
-"""Widest table, in characters."""
 
 
 class Format(StrEnum):
@@ -101,9 +97,7 @@ def _write_table(held: Sequence[Held]) -> None:
         available = row["available"] or "?"
         cells = (one.venue, account, wallet, one.asset, row["balance"], available)
         table.add_row(*cells, one.kind, since)
-    wide = Console(width=_WIDTH_MAX, highlight=False, markup=False)
-    wide.width = wide.measure(table).maximum  # a figure that is cut is a wrong one
-    wide.print(table, soft_wrap=True)
+    show(table)
 
 
 def _write_csv(held: Sequence[Held]) -> None:

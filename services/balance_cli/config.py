@@ -3,9 +3,9 @@
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from balance_cli.tables import show
 from balance_shared.errors import SettingsError
 from balance_shared.service import refuse
 from balance_shared.settings import (
@@ -54,4 +54,4 @@ def check(
         given = "" if value is None else str(value)
         style = "bold" if name in settings.model_fields_set else "dim"
         table.add_row(f"{PREFIX}{name.upper()}", given, style=style)
-    Console().print(table)
+    show(table)

@@ -12,10 +12,10 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from balance_cli.tables import show
 from balance_proof.service import run
 from balance_schemas.decimals import plain
 from balance_schemas.keys import account_key
@@ -57,7 +57,6 @@ PATIENCE_S = 60.0
 
 VIOLATED = "VIOLATED"
 
-_WIDTH_MAX = 10_000
 _STYLES = {"PROVEN": "green", "UNPROVEN": "yellow", VIOLATED: "bold red"}
 
 
@@ -103,9 +102,9 @@ def status(form: _Form = Format.TABLE) -> None:
         }
         typer.echo(msgspec.json.format(msgspec.json.encode(told)).decode())
         return
-    _show(_accounts_table(found))
+    show(_accounts_table(found), markup=True)
     if bad:
-        _show(_proofs_table(bad))
+        show(_proofs_table(bad), markup=True)
     if through is not None:
         typer.echo(f"complete and proven up to {_time(through)}")
     else:
@@ -168,7 +167,7 @@ def transit(form: _Form = Format.TABLE) -> None:
             escape(leg.asset),
             plain(leg.amount),
         )
-    _show(table)
+    show(table, markup=True)
 
 
 def _run(ask: Callable[[ServiceSettings, Registry], Awaitable[T]]) -> T:
@@ -314,12 +313,6 @@ def _proofs_table(proofs: Sequence[BalanceProof]) -> Table:
 def _balance(proof: BalanceProof) -> str:
     wallet = "/".join(filter(None, (proof.wallet, proof.wallet_id)))
     return " ".join(filter(None, (proof.subaccount, wallet, proof.asset)))
-
-
-def _show(table: Table) -> None:
-    wide = Console(width=_WIDTH_MAX, highlight=False)
-    wide.width = wide.measure(table).maximum  # a figure that is cut is a wrong one
-    wide.print(table, soft_wrap=True)
 
 
 def _time(time: datetime) -> str:

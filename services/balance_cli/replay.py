@@ -20,6 +20,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from balance_cli.quiet import quiet
+from balance_cli.tables import show
 from balance_cli.times import time_of
 from balance_connector.books import Account
 from balance_connector.judgement import REASONS, Difference, Judgement, Telling
@@ -344,7 +345,7 @@ def _write_table(outcome: Outcome, limit: int) -> None:
         found += judgement.differences
         counts = judgement.frames, judgement.equal, len(judgement.differences)
         table.add_row(escape(key), *map(str, (*counts, judgement.unjudged.total())))
-    console.print(table)
+    show(table, markup=True)
     for line in _lines(outcome, reasons, found, limit):
         console.print(line)
 

@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from balance_cli.tables import show
 from balance_schemas.codec import schema_text
 from balance_schemas.compatibility import problems
 from balance_schemas.topics import TOPICS
@@ -38,7 +38,7 @@ def register() -> None:
     table = Table("subject", "id")
     for topic in TOPICS:
         table.add_row(topic.subject(settings.topic_prefix), str(ids[topic.name]))
-    Console().print(table)
+    show(table)
 
 
 @app.command()

@@ -3,9 +3,9 @@
 import asyncio
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from balance_cli.tables import show
 from balance_schemas.topics import TOPICS
 from balance_shared.errors import BalanceBusError, SettingsError, exit_code
 from balance_shared.kafka import apply_topics
@@ -33,7 +33,7 @@ def list_topics() -> None:
         kept = f"{days} days" if days else "last of each key"
         name = topic.full_name(prefix)
         table.add_row(name, topic.record.__name__, kept, topic.description)
-    Console().print(table)
+    show(table)
 
 
 @app.command()

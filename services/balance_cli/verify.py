@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import Progress, TaskID
 from rich.table import Table
 
+from balance_cli.tables import show
 from balance_shared.errors import BalanceBusError, ExitCode, SettingsError
 from balance_shared.service import refuse
 from balance_shared.settings import StorageSettings, load
@@ -65,29 +66,28 @@ def verify(
 def _shown_by(bar: Progress) -> Callable[[str, int, int], None]:
     tasks: dict[str, TaskID] = {}
 
-    def show(what: str, done: int, total: int) -> None:
+    def tell(what: str, done: int, total: int) -> None:
         if what not in tasks:
             tasks[what] = bar.add_task(what)
         bar.update(tasks[what], completed=done, total=total)
 
-    return show
+    return tell
 
 
 def _write_table(report: Report) -> None:
-    console = Console(highlight=False, markup=False)
     table = Table("account")
     for field in fields(Tally):
         table.add_column(field.name.replace("_", " "), justify="right")
     for account, tally in sorted(report.tallies.items()):
         table.add_row(account, *(f"{count:,}" for count in asdict(tally).values()))
-    console.print(table)
+    show(table)
     if report.findings:
         found = Table("found", "account", "where", show_lines=False)
         for one in report.findings[:FINDINGS_SHOWN]:
             found.add_row(one.kind, one.account, one.where)
-        console.print(found)
+        show(found)
     for line in summary(report):
-        console.print(line)
+        typer.echo(line)
 
 
 def _write_json(report: Report) -> None:

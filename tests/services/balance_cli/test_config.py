@@ -16,7 +16,7 @@ def check(service, **settings):
     given = {f"BALANCEBUS_{name}": value for name, value in settings.items()}
     done = subprocess.run(
         [PROGRAM, "config", "check", service],
-        env=kept | given | {"COLUMNS": "200"},
+        env=kept | given | {"COLUMNS": "40"},
         capture_output=True,
         text=True,
         check=False,

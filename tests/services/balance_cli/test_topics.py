@@ -18,7 +18,7 @@ def run(command, **settings):
     kept = {k: v for k, v in os.environ.items() if not k.startswith("BALANCEBUS_")}
     done = subprocess.run(
         [PROGRAM, "topics", command],
-        env=kept | settings | {"COLUMNS": "200"},
+        env=kept | settings | {"COLUMNS": "40"},
         capture_output=True,
         text=True,
         check=False,
@@ -61,6 +61,7 @@ def test_list_needs_no_kafka():
     assert code == 0
     for topic in TOPICS:
         assert topic.full_name("mine") in text
+        assert topic.description in text
 
 
 @pytest.mark.parametrize("command", ["list", "apply"])

@@ -22,7 +22,7 @@ def run(*arguments, **settings):
     named = {f"BALANCEBUS_{name}": value for name, value in settings.items()}
     done = subprocess.run(
         [PROGRAM, "verify", *arguments],
-        env=kept | named | {"COLUMNS": "120"},
+        env=kept | named | {"COLUMNS": "60"},
         capture_output=True,
         text=True,
         check=False,
@@ -73,6 +73,22 @@ def test_books_that_agree_and_books_that_do_not(settings):
     told = json.loads(text)
     finding = {"kind": "missing", "account": "kraken|main", "where": "rows 1 to 3"}
     assert (1, False, [finding]) == (code, told["agree"], told["findings"])
+
+
+@pytest.mark.integration
+def test_long_names_are_whole_where_there_is_no_terminal(settings):
+    """Cron's mail says of which account and where; a name that is cut names nothing."""
+    account = "of-the-firm-" + "x" * 52
+    with psycopg.connect(settings["POSTGRES_DSN"]) as connection:
+        connection.execute(
+            "INSERT INTO balancebus.accounts (venue, account, number)"
+            " VALUES ('zerohash', %s, 1234567890)",
+            (account,),
+        )
+    code, text = run(**settings)
+    assert (1, 2) == (code, text.count(f"zerohash|{account}"))
+    assert "rows 1 to 1234567890" in text
+    assert "…" not in text
 
 
 def test_bad_settings_are_one_line_and_exit_code_2():
