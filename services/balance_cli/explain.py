@@ -85,7 +85,8 @@ def explain(
     with REST, the verdict of proof, and where the raw frames lie.
 
     Reads PostgreSQL (BALANCEBUS_POSTGRES_DSN; the role balancebus_reader suffices) and,
-    for frames that are not stored there, Kafka. Exit code 0, or 2 for wrong settings.
+    for frames that are not stored there, Kafka. Exit code 0; 2 for wrong settings; 1 if
+    PostgreSQL does not answer.
     """
     quiet()
     try:

@@ -14,6 +14,7 @@ import psycopg
 from psycopg.rows import class_row
 
 from balance_shared.errors import SettingsError
+from balance_storage.connecting import connected
 from balance_storage.database import checked_dsn
 
 _COLUMNS = (
@@ -120,7 +121,7 @@ async def _asked(
 ) -> list[Held]:
     """Return what a query finds; the errors are those of `held_as_of`."""
     options = checked_dsn(dsn)
-    async with await psycopg.AsyncConnection.connect(options) as connection:
+    async with await connected(options) as connection:
         await connection.execute("SET timezone = 'UTC'")
         cursor = connection.cursor(row_factory=class_row(Held))
         try:

@@ -19,6 +19,7 @@ from balance_shared.registry import Registry
 from balance_shared.settings import StorageSettings
 from balance_storage import rows, sql
 from balance_storage.chain import End
+from balance_storage.connecting import connected
 from balance_storage.database import Cursor, checked_dsn
 from balance_storage.lines import Place, read_lines
 from balance_storage.rows import NULL, Placed
@@ -76,7 +77,7 @@ async def audit(settings: StorageSettings, progress: Progress) -> Report:
 @asynccontextmanager
 async def _snapshot(settings: StorageSettings) -> AsyncIterator[Cursor]:
     dsn = checked_dsn(settings.postgres_dsn.get_secret_value())
-    async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as database:
+    async with await connected(dsn, autocommit=True) as database:
         await database.execute(sql.READER)
         await database.execute(sql.VERIFIED)
         try:

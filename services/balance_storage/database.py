@@ -21,6 +21,7 @@ from balance_schemas.records import BalanceEvent
 from balance_shared.errors import SettingsError
 from balance_storage import facts, sql
 from balance_storage.chain import End
+from balance_storage.connecting import connected
 from balance_storage.drafts import Draft, Ground, drafting, owners
 from balance_storage.facts import Head
 from balance_storage.lines import Numbers, Place, joined
@@ -118,8 +119,8 @@ class Database:
     @classmethod
     @asynccontextmanager
     async def connect(cls, dsn: str) -> AsyncIterator["Database"]:
-        """Connect; psycopg's errors of `FAULTS` mean: try again."""
-        async with await psycopg.AsyncConnection.connect(dsn) as connection:
+        """Connect; psycopg's errors of `FAULTS` mean: try again. See `connected`."""
+        async with await connected(dsn) as connection:
             await connection.execute(sql.SESSION)
             await connection.commit()
             yield cls(dsn, connection)
@@ -131,7 +132,7 @@ class Database:
         written, and must not see what is not committed.
         """
         columns = _columns(sorted(places))
-        async with await psycopg.AsyncConnection.connect(self._dsn) as connection:
+        async with await connected(self._dsn) as connection:
             await connection.execute(sql.KNOWN_PLACES, columns)
             cursor = await connection.execute(sql.POSITIONS, columns)
             return {(topic, at): offset async for topic, at, offset, _ in cursor}

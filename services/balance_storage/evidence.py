@@ -11,6 +11,7 @@ import psycopg
 from psycopg.rows import class_row
 
 from balance_shared.errors import SettingsError
+from balance_storage.connecting import connected
 from balance_storage.database import checked_dsn
 from balance_storage.explain import (
     Compared,
@@ -179,7 +180,7 @@ class _Asking:
         self._options = checked_dsn(dsn)
 
     async def __aenter__(self) -> Self:
-        self._connection = await psycopg.AsyncConnection.connect(self._options)
+        self._connection = await connected(self._options)
         await self._connection.execute(
             "SET timezone = 'UTC'; SET default_transaction_read_only = on"
         )

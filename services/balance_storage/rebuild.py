@@ -10,13 +10,12 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import psycopg
-
 from balance_schemas.topics import EVENTS
 from balance_shared.errors import BusInterrupted
 from balance_shared.kafka import Reader, apply_topics
 from balance_shared.service import Parts
 from balance_shared.settings import StorageSettings
+from balance_storage.connecting import connected
 from balance_storage.database import checked_dsn, prepare
 from balance_storage.lines import Place
 from balance_storage.service import read_topics, run
@@ -107,7 +106,7 @@ async def _stretches(
 
 async def _positions(dsn: str) -> dict[Place, int]:
     """Return how far each partition is stored."""
-    async with await psycopg.AsyncConnection.connect(dsn) as connection:
+    async with await connected(dsn) as connection:
         cursor = await connection.execute(_POSITIONS)
         return {(topic, at): offset async for topic, at, offset in cursor}
 

@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from balance_shared.errors import SettingsError
 from balance_storage import descriptions, roles
+from balance_storage.connecting import connected_at_once
 
 SCHEMA = "balancebus"
 """PostgreSQL schema of all our tables."""
@@ -60,13 +61,13 @@ def migrate(dsn: str, *, grants: bool = False) -> Migrated:
         grants: see to the roles even if no migration is missing.
 
     Raises:
-        SettingsError: the tables are of a newer version of this software, or the
-            user may not make them.
+        SettingsError: the tables are of a newer version of this software, the user
+            may not make them, or there is no such user or database.
         psycopg.OperationalError: the database cannot be reached. Try again.
     """
     engine = create_engine(
         "postgresql+psycopg://",
-        creator=lambda: psycopg.connect(dsn),
+        creator=lambda: connected_at_once(dsn),
         poolclass=pool.NullPool,
     )
     try:

@@ -21,7 +21,7 @@ def run(*arguments, dsn):
     kept = {k: v for k, v in os.environ.items() if not k.startswith("BALANCEBUS_")}
     own = {"BALANCEBUS_POSTGRES_DSN": dsn, "BALANCEBUS_HTTP_PORT": "0"}
     done = subprocess.run(
-        [PROGRAM, "storage", *arguments],
+        [PROGRAM, *(arguments or ["storage"])],
         env=kept | own | {"BALANCEBUS_HTTP_HOST": "127.0.0.1"},
         capture_output=True,
         text=True,
@@ -92,5 +92,26 @@ def test_tables_of_a_newer_release_are_told(database):
     code, lines = run(dsn=owner)
     assert 2 == code
     assert "revision 9, unknown to this version" in reason(lines)
-    code, lines = run("migrate", dsn=owner)
+    code, lines = run("storage", "migrate", dsn=owner)
     assert (2, 1) == (code, len([line for line in lines if line]))
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize(
+    "command",
+    [
+        "storage",
+        "storage migrate",
+        "storage rebuild",
+        "verify",
+        "balances",
+        "explain kraken|main||spot/main|BTC",
+    ],
+)
+def test_dsn_of_nobody_is_one_line(stack, command):
+    """To try it again for ever would help nobody who mistyped a name."""
+    dsn = make_conninfo(stack.endpoints.postgres_dsn, dbname="misspelt")
+    code, lines = run(*command.split(), dsn=dsn)
+    (line,) = [line for line in lines if "BALANCEBUS_POSTGRES_DSN: " in line]
+    assert 2 == code
+    assert 'database "misspelt" does not exist' in line.replace('\\"', '"')
