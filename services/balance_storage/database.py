@@ -373,5 +373,8 @@ def _columns(places: Sequence[Place]) -> tuple[list[str], list[int]]:
 
 
 async def prepare(dsn: str) -> Migrated:
-    """Bring the tables up to date; see `schema.migrate`, which blocks."""
-    return await asyncio.to_thread(migrate, dsn)
+    """Bring the tables up to date and see that we may write to them.
+
+    See `schema.migrate`, which blocks.
+    """
+    return await asyncio.to_thread(migrate, dsn, writes=True)

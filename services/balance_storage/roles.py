@@ -3,6 +3,8 @@
 Both are groups without a login: `GRANT balancebus_reader TO grafana`.
 """
 
+from collections.abc import Sequence
+
 from sqlalchemy import Connection
 
 WRITER = "balancebus_writer"
@@ -25,19 +27,53 @@ SELECT name FROM unnest(ARRAY['{writer}', '{reader}']) AS name
 WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name)
 """
 
+_INSERTED = (
+    "accounts",
+    "balance_keys",
+    "tellings",
+    "event_ids",
+    "held",
+    "status",
+    "status_changes",
+    "reconciliations",
+    "reconciliation_differences",
+    "proofs",
+    "alerts",
+    "frames",
+    "consumer_offsets",
+)
+
+_UPDATED = (
+    "accounts",
+    "event_ids",
+    "held",
+    "status",
+    "proofs",
+    "alerts",
+    "consumer_offsets",
+)
+
+_CALLED = ("make_partition", "drop_partitions")
+
 _GRANTS = """
 GRANT USAGE ON SCHEMA balancebus TO {writer}, {reader};
 GRANT SELECT ON ALL TABLES IN SCHEMA balancebus TO {writer}, {reader};
-GRANT INSERT ON balancebus.accounts, balancebus.balance_keys, balancebus.tellings,
-    balancebus.event_ids, balancebus.held, balancebus.status,
-    balancebus.status_changes, balancebus.reconciliations,
-    balancebus.reconciliation_differences, balancebus.proofs, balancebus.alerts,
-    balancebus.frames, balancebus.consumer_offsets TO {writer};
-GRANT UPDATE ON balancebus.accounts, balancebus.event_ids, balancebus.held,
-    balancebus.status, balancebus.proofs, balancebus.alerts,
-    balancebus.consumer_offsets TO {writer};
-GRANT EXECUTE ON FUNCTION balancebus.make_partition, balancebus.drop_partitions
-    TO {writer};
+GRANT INSERT ON {inserted} TO {writer};
+GRANT UPDATE ON {updated} TO {writer};
+GRANT EXECUTE ON FUNCTION {called} TO {writer};
+"""
+
+_LACKING = """
+SELECT wanted || ' on ' || relname FROM pg_class, (
+    VALUES ('INSERT', %(inserted)s::text[]), ('UPDATE', %(updated)s)
+) AS rights(wanted, names)
+WHERE relnamespace = 'balancebus'::regnamespace AND relname = ANY(names)
+    AND NOT has_table_privilege(pg_class.oid, wanted)
+UNION ALL
+SELECT 'EXECUTE on ' || proname FROM pg_proc
+WHERE pronamespace = 'balancebus'::regnamespace AND proname = ANY(%(called)s)
+    AND NOT has_function_privilege(pg_proc.oid, 'EXECUTE')
+ORDER BY 1 DESC
 """
 
 
@@ -57,5 +93,26 @@ def grant(connection: Connection) -> str | None:
         )
     for role in missing:
         connection.exec_driver_sql(_MAKE.format(role=role))
-    connection.exec_driver_sql(_GRANTS.format(**names))
+    connection.exec_driver_sql(
+        _GRANTS.format(
+            inserted=_named(_INSERTED),
+            updated=_named(_UPDATED),
+            called=_named(_CALLED),
+            **names,
+        )
+    )
     return None
+
+
+def lacking(connection: Connection) -> list[str]:
+    """Return which of the writer's rights this user does not have."""
+    wanted = {
+        "inserted": list(_INSERTED),
+        "updated": list(_UPDATED),
+        "called": list(_CALLED),
+    }
+    return list(connection.exec_driver_sql(_LACKING, wanted).scalars())
+
+
+def _named(names: Sequence[str]) -> str:
+    return ", ".join(f"balancebus.{name}" for name in names)

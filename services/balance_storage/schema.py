@@ -53,16 +53,18 @@ class Migrated:
     notice: str | None = None
 
 
-def migrate(dsn: str, *, grants: bool = False) -> Migrated:
+def migrate(dsn: str, *, grants: bool = False, writes: bool = False) -> Migrated:
     """Apply the migrations that are missing; blocking, safe to run from anywhere.
 
     Args:
         dsn: libpq connection string or URL.
         grants: see to the roles even if no migration is missing.
+        writes: refuse a user who may not write to the tables.
 
     Raises:
         SettingsError: the tables are of a newer version of this software, the user
-            may not make them, or there is no such user or database.
+            may not make them or not write to them, or there is no such user or
+            database.
         psycopg.OperationalError: the database cannot be reached. Try again.
     """
     engine = create_engine(
@@ -72,7 +74,12 @@ def migrate(dsn: str, *, grants: bool = False) -> Migrated:
     )
     try:
         with engine.connect() as connection, connection.begin():
-            return _upgrade(connection, grants)
+            done = _upgrade(connection, grants)
+            if writes and (lacking := roles.lacking(connection)):
+                raise _refused(
+                    f"this user lacks {lacking[0]}: GRANT {roles.WRITER} to it"
+                )
+            return done
     except DBAPIError as error:
         if isinstance(error.orig, psycopg.errors.InsufficientPrivilege):
             raise _refused(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from balance_storage.schema import migrate
 
@@ -80,6 +80,25 @@ def test_user_without_the_writers_role_is_told(database):
     code, lines = run(dsn=weak)
     assert 2 == code
     assert "balancebus_writer" in reason(lines)
+
+
+@pytest.mark.integration
+def test_user_with_only_the_readers_role_is_told(database):
+    """Who may read all and write nothing stores nothing, and nothing is connected."""
+    owner, weak = database
+    migrate(owner)
+    with psycopg.connect(owner) as connection:
+        name = conninfo_to_dict(weak)["user"]
+        connection.execute(f"GRANT balancebus_reader TO {name}")
+    code, lines = run(dsn=weak)
+    assert 2 == code
+    told = "this user lacks UPDATE on status: GRANT balancebus_writer to it"
+    assert told in reason(lines)
+    code, lines = run("rebuild", dsn=weak)
+    assert 2 == code
+    (line,) = [line for line in lines if line]
+    assert line.startswith("balancebus: BALANCEBUS_POSTGRES_DSN: ")
+    assert told in line
 
 
 @pytest.mark.integration

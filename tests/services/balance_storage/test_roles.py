@@ -5,6 +5,7 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from balance_shared.errors import SettingsError
 from balance_storage import rows
 from balance_storage.as_of import held_as_of
 from balance_storage.database import Database
@@ -40,7 +41,7 @@ def login(migrated):
 async def test_writer_may_do_what_storage_does(login, make_event):
     """Storage starts, makes partitions, and stores, without owning anything."""
     dsn = login("balancebus_writer")
-    done = migrate(dsn)
+    done = migrate(dsn, writes=True)
     assert Migrated(done.after, done.after) == done
     async with Database.connect(dsn) as database:
         await database.keep_partitions(90)
@@ -68,3 +69,26 @@ async def test_reader_may_read_and_write_nothing(login):
         assert {(True, False)} == set(tables)
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             connection.execute("SELECT balancebus.drop_partitions(now())")
+
+
+@pytest.mark.parametrize(
+    ("right", "told"),
+    [
+        ("INSERT ON balancebus.frames", "INSERT on frames"),
+        ("UPDATE ON balancebus.held", "UPDATE on held"),
+        (
+            "EXECUTE ON FUNCTION balancebus.make_partition",
+            "EXECUTE on make_partition",
+        ),
+    ],
+)
+async def test_each_right_of_the_writer_is_asked_for(login, migrated, right, told):
+    """A right that is missing is named before anything is read from Kafka."""
+    dsn = login("balancebus_writer")
+    with psycopg.connect(migrated, autocommit=True) as connection:
+        connection.execute(f"REVOKE {right} FROM balancebus_writer")
+        try:
+            with pytest.raises(SettingsError, match=f"lacks {told}: GRANT"):
+                migrate(dsn, writes=True)
+        finally:
+            connection.execute(f"GRANT {right} TO balancebus_writer")
