@@ -109,11 +109,9 @@ class Outcome:
 
     @property
     def says_nothing(self) -> bool:
-        """Whether there are events and not one of them could be judged."""
-        counted = self.judgements.values()
-        equal = sum(judgement.equal for judgement in counted)
-        unjudged = sum(judgement.unjudged.total() for judgement in counted)
-        return not (equal or self.differs) and bool(unjudged)
+        """Whether not one event could be judged, as of topics that are empty."""
+        equal = sum(judgement.equal for judgement in self.judgements.values())
+        return not (equal or self.differs)
 
 
 @app.command()
@@ -170,6 +168,7 @@ async def replayed(settings: ServiceSettings, asked: Asked) -> Outcome:
     """Replay what is asked for.
 
     Raises:
+        SettingsError: the account that is asked for is not on the topics.
         BusInterrupted: Kafka does not answer, or has no such topics.
         PublishError: Kafka refuses us.
     """
@@ -183,6 +182,11 @@ async def replayed(settings: ServiceSettings, asked: Asked) -> Outcome:
             for partition in asked.partitions(await frames.measure()):
                 await events.measure()
                 await _partition(partition, asked, frames, events, outcome)
+    if asked.account is not None and not (outcome.judgements or outcome.unreadable):
+        of = f" of {asked.venue}" if asked.venue else ""
+        raise SettingsError(
+            f"--account: no frames and no events of an account {asked.account!r}{of}"
+        )
     return outcome
 
 

@@ -113,6 +113,10 @@ async def test_what_was_told_is_made_again(settings):
     assert {"kraken|main"} == json.loads(out)["accounts"].keys()
     code, out, _ = run("--from", "2040-01-01", "--format", "json", settings=settings)
     assert {0} == {each["equal"] for each in json.loads(out)["accounts"].values()}
+    assert 1 == code
+    code, out, err = run("--account", "mian", settings=settings)
+    said = "balancebus: --account: no frames and no events of an account 'mian'"
+    assert (2, said) == (code, (out + err).strip())
 
 
 @pytest.mark.integration
@@ -142,6 +146,18 @@ async def test_events_without_frames_are_nobodys_proof(settings):
     code, out, err = run(settings=settings)
     assert 1 == code, out + err
     assert "nothing could be judged" in out
+
+
+@pytest.mark.integration
+async def test_empty_topics_are_nobodys_proof(settings):
+    """Where there is nothing to judge nothing is called equal."""
+    await publish(settings, [])
+    code, out, err = run(settings=settings)
+    assert 1 == code, out + err
+    assert "nothing could be judged" in out
+    code, out, err = run("--venue", "kraken", "--account", "main", settings=settings)
+    assert 2 == code, out + err
+    assert "no frames and no events of an account 'main' of kraken" in out + err
 
 
 @pytest.mark.integration
