@@ -4,14 +4,15 @@ The rule stands in `balance_storage.facts`, which says when each fact takes effe
 in the comment of the SQL function ``balancebus.balances_as_of``, which finds them.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, LiteralString
 
 import psycopg
-from psycopg.rows import class_row
+from psycopg.rows import TupleRow, class_row
 
 from balance_shared.errors import SettingsError
 from balance_storage.connecting import connected
@@ -38,7 +39,21 @@ FROM balancebus.balance_as_of(
 )
 """  # noqa: S608 — column names are our own
 
-_ABSENT = (psycopg.errors.UndefinedFunction, psycopg.errors.InvalidSchemaName)
+_ACCOUNTS = """
+SELECT unknown, (SELECT array_agg(DISTINCT account) FROM balancebus.accounts)
+FROM unnest(%(accounts)s::text[]) AS unknown
+WHERE unknown NOT IN (SELECT account FROM balancebus.accounts)
+ORDER BY 1
+"""
+
+LISTED_MAX = 8
+"""How many accounts are named where one is not known."""
+
+_ABSENT = (
+    psycopg.errors.UndefinedFunction,
+    psycopg.errors.UndefinedTable,
+    psycopg.errors.InvalidSchemaName,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +104,17 @@ async def held_as_of(
         Balances by venue, account, subaccount, wallet and asset, zeros among them.
 
     Raises:
-        SettingsError: the database has no such tables, or we may not read them.
+        SettingsError: nothing was ever stored of one of the accounts, the database
+            has no such tables, or we may not read them.
         psycopg.OperationalError: the database cannot be reached.
     """
     named = None if accounts is None else sorted(accounts)
     values = {"at": at, "known_at": known_at, "accounts": named}
-    return await _asked(dsn, _ALL, values)
+    async with _asking(dsn) as connection:
+        cursor = await connection.execute(_ACCOUNTS, values)
+        if unknown := await cursor.fetchone():
+            raise SettingsError(_not_known(*unknown))
+        return await _held(connection, _ALL, values)
 
 
 async def held_of(
@@ -112,20 +132,38 @@ async def held_of(
         known_at: as there.
     """
     values = {"key": key, "at": at, "known_at": known_at}
-    found = await _asked(dsn, _ONE, values)
+    async with _asking(dsn) as connection:
+        found = await _held(connection, _ONE, values)
     return found[0] if found else None
 
 
-async def _asked(
-    dsn: str, query: LiteralString, values: Mapping[str, Any]
+def _not_known(name: str, stored: Sequence[str] | None) -> str:
+    """Return what to say of an account of which nothing was ever stored."""
+    known = stored or ()
+    more = ", ..." if len(known) > LISTED_MAX else ""
+    listed = ", ".join(sorted(known)[:LISTED_MAX]) + more
+    return f"--account: no account {name!r}; stored are: {listed or 'none'}"
+
+
+async def _held(
+    connection: psycopg.AsyncConnection[TupleRow],
+    query: LiteralString,
+    values: Mapping[str, Any],
 ) -> list[Held]:
-    """Return what a query finds; the errors are those of `held_as_of`."""
+    """Return what a query finds."""
+    cursor = connection.cursor(row_factory=class_row(Held))
+    await cursor.execute(query, values)
+    return await cursor.fetchall()
+
+
+@asynccontextmanager
+async def _asking(dsn: str) -> AsyncIterator[psycopg.AsyncConnection[TupleRow]]:
+    """Give a connection that reads; the errors are those of `held_as_of`."""
     options = checked_dsn(dsn)
     async with await connected(options) as connection:
         await connection.execute("SET timezone = 'UTC'")
-        cursor = connection.cursor(row_factory=class_row(Held))
         try:
-            await cursor.execute(query, values)
+            yield connection
         except _ABSENT as error:
             raise SettingsError(
                 "BALANCEBUS_POSTGRES_DSN: this database has no balances of this "
@@ -136,4 +174,3 @@ async def _asked(
                 f"BALANCEBUS_POSTGRES_DSN: {error.diag.message_primary}: "
                 "GRANT balancebus_reader to this user"
             ) from error
-        return await cursor.fetchall()

@@ -123,6 +123,16 @@ async def test_csv_has_the_accounts_asked_for(dsn):
     assert (held["asset"], held["event_id"]) == ("ETH", "id-3")
 
 
+@pytest.mark.integration
+@pytest.mark.parametrize("name", ["nosuch", "kraken|main"])
+async def test_unknown_account_is_no_empty_table(dsn, name):
+    """A slip of the pen does not read as holding nothing."""
+    code, text = run("--account", "main", "--account", name, dsn=dsn)
+    assert 2 == code
+    said = f"balancebus: --account: no account {name!r}; stored are: main, other\n"
+    assert said == text
+
+
 @pytest.mark.parametrize("option", ["--at", "--known-at"])
 def test_wrong_time_is_one_line_and_exit_code_2(option):
     """The line names the option and shows a right one."""
