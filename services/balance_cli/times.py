@@ -4,6 +4,9 @@ from datetime import UTC, datetime
 
 from balance_shared.errors import SettingsError
 
+EARLIEST = datetime(1971, 1, 1, tzinfo=UTC)
+"""Kafka knows no times before 1970, and looks are cast back from what is asked for."""
+
 
 def time_of(option: str, text: str | None) -> datetime | None:
     """Return a time; one without an offset is in UTC.
@@ -15,8 +18,11 @@ def time_of(option: str, text: str | None) -> datetime | None:
         return None
     try:
         time = datetime.fromisoformat(text)
-    except ValueError:
+        own = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise SettingsError(
             f"{option}: {text!r} is not a time such as 2026-03-01T12:00:00Z"
         ) from None
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    if own < EARLIEST:
+        raise SettingsError(f"{option}: {text!r} is before {EARLIEST:%Y-%m-%d}")
+    return own

@@ -22,7 +22,16 @@ def test_times_are_in_utc_unless_they_say_otherwise(text, expected):
     assert expected == time_of("--at", text)
 
 
-def test_no_time_names_the_option():
-    """One clear line."""
-    with pytest.raises(SettingsError, match=r"^--at: 'noon' is not a time such as "):
-        time_of("--at", "noon")
+@pytest.mark.parametrize(
+    "text", ["noon", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-10:00"]
+)
+def test_no_time_names_the_option(text):
+    """One clear line, also for what UTC has no year for."""
+    with pytest.raises(SettingsError, match=r"^--at: '.+' is not a time such as "):
+        time_of("--at", text)
+
+
+def test_time_before_all_records_is_refused():
+    """A day may be taken from any time that is let through."""
+    with pytest.raises(SettingsError, match=r"^--from: '0001-01-01' is before 1971"):
+        time_of("--from", "0001-01-01")
