@@ -33,10 +33,13 @@ from balance_schemas.topics import (
     STATUS,
     Topic,
 )
-from balance_shared.kafka import Incoming, Reader
+from balance_shared.kafka import Incoming, Reader, answering
 from balance_shared.kafka.consumer import decoded
 from balance_shared.registry import Registry
 from balance_shared.settings import ServiceSettings
+
+PATIENCE_S = 30.0
+"""How long Kafka may take to answer at the start, in seconds."""
 
 
 @dataclass(slots=True)
@@ -90,10 +93,11 @@ async def play_topics(
         registry = await stack.enter_async_context(
             Registry(settings.schema_registry_url, 10)
         )
-        readers = {
-            topic: await stack.enter_async_context(Reader(settings, [topic]))
-            for topic in (*FOLLOWED, LATEST, ALERTS)
-        }
+        async with answering(settings, PATIENCE_S):
+            readers = {
+                topic: await stack.enter_async_context(Reader(settings, [topic]))
+                for topic in (*FOLLOWED, LATEST, ALERTS)
+            }
         topics = _Topics(registry, readers, (start, end), past(ruleset))
         would: list[Episode] = []
         late = LateBacktest(ruleset, start, end)

@@ -19,6 +19,7 @@ from balance_alerting.memory import spoken
 from balance_alerting.rules_file import errors_in, read_file
 from balance_alerting.schema import schema_text
 from balance_cli.balances import Format
+from balance_cli.quiet import quiet
 from balance_cli.tables import show
 from balance_cli.times import time_of
 from balance_schemas.decimals import plain
@@ -78,6 +79,7 @@ def backtest(
     Events, states of feeds, proofs and comparisons are played as the service reads
     them. What the topics do not tell any more is said, by rule.
     """
+    quiet()
     errors = errors_in(rules)
     if errors:
         raise typer.Exit(refuse(SettingsError("\n".join(errors))))

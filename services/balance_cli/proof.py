@@ -15,6 +15,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from balance_cli.quiet import quiet
 from balance_cli.tables import show
 from balance_proof.service import run
 from balance_schemas.decimals import plain
@@ -180,6 +181,7 @@ def _run(ask: Callable[[ServiceSettings, Registry], Awaitable[T]]) -> T:
         ):
             return await ask(settings, registry)
 
+    quiet()
     try:
         settings = load(ServiceSettings)
         return asyncio.run(asked(settings))

@@ -5,12 +5,16 @@ import asyncio
 import typer
 from rich.table import Table
 
+from balance_cli.quiet import quiet
 from balance_cli.tables import show
 from balance_schemas.topics import TOPICS
 from balance_shared.errors import BalanceBusError, SettingsError, exit_code
 from balance_shared.kafka import apply_topics
 from balance_shared.service import refuse
 from balance_shared.settings import ServiceSettings, load
+
+PATIENCE_S = 15.0
+"""How long Kafka may take to answer, in seconds."""
 
 app = typer.Typer(add_completion=False, help="The bus's topics.", no_args_is_help=True)
 
@@ -43,9 +47,10 @@ def apply() -> None:
     Safe to run again; a topic that keeps its records for longer goes on doing so.
     Replication is TOPIC_REPLICATION, else 3, or as many as there are brokers.
     """
+    quiet()
     try:
         settings = load(ServiceSettings)
-        changes = asyncio.run(apply_topics(settings))
+        changes = asyncio.run(apply_topics(settings, patience_s=PATIENCE_S))
     except SettingsError as error:
         raise typer.Exit(refuse(error)) from None
     except BalanceBusError as error:

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import Progress, TaskID
 from rich.table import Table
 
+from balance_cli.quiet import quiet
 from balance_cli.tables import show
 from balance_shared.errors import BalanceBusError, ExitCode, SettingsError
 from balance_shared.service import refuse
@@ -46,11 +47,12 @@ def verify(
     yet is told as lag and is no disagreement. Exit code 0: all agree; 1: not, or it
     could not be found out; 2: bad settings. Reads only; may run beside everything.
     """
+    quiet()
     try:
         settings = load(StorageSettings)
         screen = Console(stderr=True)
-        quiet = not screen.is_terminal
-        with Progress(console=screen, transient=True, disable=quiet) as bar:
+        unseen = not screen.is_terminal
+        with Progress(console=screen, transient=True, disable=unseen) as bar:
             report = asyncio.run(audit(settings, _shown_by(bar)))
     except SettingsError as error:
         raise typer.Exit(refuse(error)) from None

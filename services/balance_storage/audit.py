@@ -3,8 +3,9 @@
 PostgreSQL is read in one snapshot, taken first: what Kafka says later can only be more.
 """
 
+import time
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, LiteralString
 
@@ -13,8 +14,8 @@ import psycopg
 from balance_schemas.decimals import plain
 from balance_schemas.records import BalanceEvent
 from balance_schemas.topics import EVENTS, LATEST, Topic
-from balance_shared.errors import RecordInvalid, SettingsError
-from balance_shared.kafka import Consumer, Incoming
+from balance_shared.errors import BusInterrupted, RecordInvalid, SettingsError
+from balance_shared.kafka import Consumer, Incoming, answering
 from balance_shared.registry import Registry
 from balance_shared.settings import StorageSettings
 from balance_storage import rows, sql
@@ -36,6 +37,9 @@ from balance_storage.verify import (
 
 ROWS_AT_ONCE = 10_000
 """How many rows of a chain are read at once."""
+
+KAFKA_PATIENCE_S = 30.0
+"""How long Kafka may take to answer, or to give more of what it has, in seconds."""
 
 REGISTRY_PATIENCE_S = 10.0
 """How long a schema is asked for, in seconds."""
@@ -252,8 +256,11 @@ async def _whole(
         progress: called with each batch.
     """
     left: set[Place] | None = None
-    done = 0
-    async with Consumer(settings, registry, [topic]) as consumer:
+    done, heard = 0, time.monotonic()
+    async with AsyncExitStack() as stack:
+        async with answering(settings, KAFKA_PATIENCE_S):
+            consumer = Consumer(settings, registry, [topic])
+            await stack.enter_async_context(consumer)
         async for batch in consumer.batches():
             if left is None:
                 ends.update(await consumer.end())
@@ -271,3 +278,8 @@ async def _whole(
                 }
             if not left:
                 return
+            if records:
+                heard = time.monotonic()
+            elif time.monotonic() - heard > KAFKA_PATIENCE_S:
+                where = settings.kafka_bootstrap_servers
+                raise BusInterrupted(f"Kafka at {where} does not answer any more")

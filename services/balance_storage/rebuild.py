@@ -11,8 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from balance_schemas.topics import EVENTS
-from balance_shared.errors import BusInterrupted
-from balance_shared.kafka import Reader, apply_topics
+from balance_shared.kafka import Reader, answering, apply_topics
 from balance_shared.service import Parts
 from balance_shared.settings import StorageSettings
 from balance_storage.connecting import connected
@@ -89,14 +88,10 @@ async def _stretches(
 ) -> tuple[Mapping[Place, int], Mapping[Place, int]]:
     """Return where the partitions of all topics that are stored begin and end."""
     topics = read_topics(settings)
-    await apply_topics(settings, topics, correct=False)
+    await apply_topics(settings, topics, correct=False, patience_s=PATIENCE_S)
     reader = Reader(settings, topics)
-    try:
-        async with asyncio.timeout(PATIENCE_S):
-            await reader.__aenter__()
-    except TimeoutError:
-        where = settings.kafka_bootstrap_servers
-        raise BusInterrupted(f"Kafka at {where} does not answer") from None
+    async with answering(settings, PATIENCE_S):
+        await reader.__aenter__()
     try:
         places = [place for topic in topics for place in reader.places(topic)]
         return await reader.beginnings(places), await reader.ends(places)

@@ -1,6 +1,7 @@
 """Kafka: producing, consuming and topics. The only place that imports aiokafka."""
 
 from balance_shared.kafka.admin import apply_topics
+from balance_shared.kafka.connection import answering
 from balance_shared.kafka.consumer import (
     Consumer,
     Incoming,
@@ -20,6 +21,7 @@ __all__ = [
     "Producer",
     "Reader",
     "Watch",
+    "answering",
     "apply_topics",
     "decoded",
     "outgoing",

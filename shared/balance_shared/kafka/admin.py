@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from balance_schemas.topics import TOPICS, Topic
 from balance_shared.errors import PublishError
 from balance_shared.kafka.connection import (
+    answering,
     client_options,
     started,
     translate,
@@ -30,7 +31,11 @@ _FOR_EVER = "-1"
 
 
 async def apply_topics(
-    settings: ServiceSettings, topics: Sequence[Topic] = TOPICS, *, correct: bool = True
+    settings: ServiceSettings,
+    topics: Sequence[Topic] = TOPICS,
+    *,
+    correct: bool = True,
+    patience_s: float | None = None,
 ) -> list[str]:
     """Make the topics what the contract says; safe to run again.
 
@@ -39,6 +44,8 @@ async def apply_topics(
         topics: which topics.
         correct: also change settings of topics that are there, but never to keep
             records for a shorter time. Services that start only create what is missing.
+        patience_s: how long Kafka may take until it first answers, in seconds; None:
+            for ever, as services wait.
 
     Returns:
         One line for each change made; empty if all was right.
@@ -47,8 +54,9 @@ async def apply_topics(
         PublishError: something that cannot be mended without loss: topics whose
             partition numbers differ (an account's records would part company), or
             Kafka refuses the change.
+        BusInterrupted: Kafka does not answer.
     """
-    async with _admin(settings) as admin:
+    async with _admin(settings, patience_s) as admin:
         present = await _partitions(admin, settings, topics)
         changes = await _create(admin, settings, topics, present)
         if correct:
@@ -60,10 +68,13 @@ async def apply_topics(
 
 
 @asynccontextmanager
-async def _admin(settings: ServiceSettings) -> AsyncIterator[AIOKafkaAdminClient]:
+async def _admin(
+    settings: ServiceSettings, patience_s: float | None
+) -> AsyncIterator[AIOKafkaAdminClient]:
     admin = AIOKafkaAdminClient(**client_options(settings), request_timeout_ms=30_000)
     try:
-        await until_reachable("topics", partial(started, admin))
+        async with answering(settings, patience_s):
+            await until_reachable("topics", partial(started, admin))
         yield admin
     except KafkaError as error:
         raise translate(error) from error

@@ -2,8 +2,8 @@
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 import structlog
@@ -102,6 +102,27 @@ def translated() -> Iterator[None]:
         if task is None or task.cancelling():
             raise
         raise BusInterrupted("Kafka: the client gave up what was asked") from error
+
+
+@asynccontextmanager
+async def answering(
+    settings: ServiceSettings, patience_s: float | None
+) -> AsyncIterator[None]:
+    """Give up on what waits for Kafka, where somebody waits for an answer.
+
+    Args:
+        settings: where Kafka is.
+        patience_s: how long it may take, in seconds; None: for ever.
+
+    Raises:
+        BusInterrupted: it took longer.
+    """
+    try:
+        async with asyncio.timeout(patience_s):
+            yield
+    except TimeoutError:
+        where = settings.kafka_bootstrap_servers
+        raise BusInterrupted(f"Kafka at {where} does not answer") from None
 
 
 STOP_S_MAX = 5.0

@@ -216,3 +216,19 @@ def test_only_violations_can_be_acknowledged(settings, key, said):
     """One line says what was found."""
     code, text, _ = run(settings, "ack", key, "--note", "agreed")
     assert (2, True) == (code, said in text)
+
+
+def test_kafka_that_does_not_answer_is_one_line():
+    """What clients log while they try again is no part of the answer."""
+    hasty = "from balance_cli import proof; proof.PATIENCE_S = 2; proof.app(['status'])"
+    done = subprocess.run(
+        [sys.executable, "-c", hasty],
+        env=os.environ | {"BALANCEBUS_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert 1 == done.returncode
+    (line,) = (done.stdout + done.stderr).splitlines()
+    assert line.startswith("balancebus: Kafka at 127.0.0.1:1 does not answer")

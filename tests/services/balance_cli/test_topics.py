@@ -22,8 +22,9 @@ def run(command, **settings):
         capture_output=True,
         text=True,
         check=False,
+        timeout=120,
     )
-    return done.returncode, done.stdout.splitlines()
+    return done.returncode, (done.stdout + done.stderr).splitlines()
 
 
 @pytest.mark.integration
@@ -52,6 +53,13 @@ def test_apply_tells_what_kafka_refuses(stack):
         BALANCEBUS_TOPIC_REPLICATION="9",
     )
     assert code == 4
+
+
+def test_kafka_that_does_not_answer_is_one_line():
+    """Who waits for an answer gets one, and not what clients log meanwhile."""
+    code, lines = run("apply", BALANCEBUS_KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1")
+    assert 1 == code
+    assert ["balancebus: Kafka at 127.0.0.1:1 does not answer"] == lines
 
 
 def test_list_needs_no_kafka():

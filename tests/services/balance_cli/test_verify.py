@@ -26,6 +26,7 @@ def run(*arguments, **settings):
         capture_output=True,
         text=True,
         check=False,
+        timeout=120,
     )
     return done.returncode, done.stdout + done.stderr
 
@@ -89,6 +90,15 @@ def test_long_names_are_whole_where_there_is_no_terminal(settings):
     assert (1, 2) == (code, text.count(f"zerohash|{account}"))
     assert "rows 1 to 1234567890" in text
     assert "…" not in text
+
+
+@pytest.mark.integration
+def test_kafka_that_does_not_answer_is_one_line(settings):
+    """What could not be found out is told in time, without what clients log."""
+    code, text = run(**settings | {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"})
+    assert 1 == code
+    said = "balancebus: cannot verify: Kafka at 127.0.0.1:1 does not answer"
+    assert [said] == text.splitlines()
 
 
 def test_bad_settings_are_one_line_and_exit_code_2():

@@ -1,5 +1,6 @@
 """Verifying real books: clean ones agree, and whatever is done to them is named."""
 
+import asyncio
 import time
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -10,11 +11,12 @@ import pytest
 from balance_schemas.keys import account_key
 from balance_schemas.records import Movement
 from balance_schemas.topics import EVENTS, LATEST
-from balance_shared.errors import SettingsError
+from balance_shared.errors import BusInterrupted, SettingsError
 from balance_shared.kafka import Producer
 from balance_shared.kafka.producer import outgoing
 from balance_shared.registry import Registry
 from balance_storage.audit import audit
+from balance_storage.schema import migrate
 from balance_storage.verify import Kind, Tally
 
 pytestmark = pytest.mark.integration
@@ -205,6 +207,44 @@ async def test_topic_that_is_shorter_than_what_is_stored_is_found(books):
         )
     kinds = {kind for kind, _ in await found(books)}
     assert {Kind.OTHER} == kinds
+
+
+class Silent:
+    """A consumer that Kafka gives nothing of what it has."""
+
+    def __init__(self, settings, registry, topics):
+        """Take what a consumer takes."""
+
+    async def __aenter__(self):
+        """Connect."""
+        return self
+
+    async def __aexit__(self, *exc):
+        """Leave."""
+
+    async def batches(self):
+        """Yield what came: nothing."""
+        while True:
+            await asyncio.sleep(0.01)
+            yield {}
+
+    async def end(self):
+        """Say that there is something."""
+        return {("t", 0): 5}
+
+    async def lag(self):
+        """Know of nothing that was fetched."""
+        return {}
+
+
+async def test_kafka_that_falls_silent_is_told(bus, monkeypatch):
+    """Half a topic is no whole one, and is not waited for without end."""
+    migrate(bus.settings.postgres_dsn.get_secret_value())
+    monkeypatch.setattr("balance_storage.audit.Consumer", Silent)
+    monkeypatch.setattr("balance_storage.audit.KAFKA_PATIENCE_S", 0.2)
+    async with asyncio.timeout(60):
+        with pytest.raises(BusInterrupted, match="does not answer any more"):
+            await audit(bus.settings, quiet)
 
 
 async def test_database_without_tables_is_refused(bus):

@@ -13,6 +13,7 @@ from aiokafka.errors import (
 
 from balance_shared.errors import BusInterrupted, PublishError, SettingsError
 from balance_shared.kafka.connection import (
+    answering,
     client_options,
     started,
     translate,
@@ -27,6 +28,16 @@ def test_plain_connection_needs_no_certificates():
     assert options["bootstrap_servers"] == "a:1,b:2"
     assert options["ssl_context"] is None
     assert options["sasl_plain_password"] is None
+
+
+async def test_who_waits_for_an_answer_is_told_that_there_is_none():
+    """The line says where Kafka should be; without patience one waits for ever."""
+    settings = ServiceSettings(kafka_bootstrap_servers="a:1,b:2")
+    with pytest.raises(BusInterrupted, match=r"^Kafka at a:1,b:2 does not answer$"):
+        async with answering(settings, 0.01):
+            await asyncio.sleep(60)
+    async with answering(settings, None):
+        await asyncio.sleep(0)
 
 
 def test_secured_connection_checks_who_answers():
