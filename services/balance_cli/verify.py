@@ -42,10 +42,11 @@ def verify(
 ) -> None:
     """Say whether what is stored is what was stored, and what Kafka tells.
 
-    Computes the chain over each account's rows again, compares balances with the
-    rows, the events and latest topics with the tables. What storage has not taken in
-    yet is told as lag and is no disagreement. Exit code 0: all agree; 1: not, or it
-    could not be found out; 2: bad settings. Reads only; may run beside everything.
+    Computes the chain over each account's rows again, compares balances, accounts and
+    ids with the rows, and the topics but for frames with the tables. What storage has
+    not taken in yet is told as lag and is no disagreement. Exit code 0: all agree; 1:
+    not, or it could not be found out; 2: bad settings. Reads only; may run beside
+    everything.
     """
     quiet()
     try:

@@ -4,7 +4,7 @@ PostgreSQL is read in one snapshot, taken first: what Kafka says later can only 
 """
 
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, LiteralString
@@ -23,9 +23,11 @@ from balance_storage.chain import End
 from balance_storage.connecting import connected
 from balance_storage.database import Cursor, checked_dsn
 from balance_storage.lines import Place, read_lines
+from balance_storage.others_audit import TOPICS, OthersAudit
 from balance_storage.rows import NULL, Placed
 from balance_storage.verify import (
     ChainCheck,
+    Indexed,
     Kind,
     Known,
     OnLatest,
@@ -36,7 +38,7 @@ from balance_storage.verify import (
 )
 
 ROWS_AT_ONCE = 10_000
-"""How many rows of a chain are read at once."""
+"""How many rows are read at once."""
 
 KAFKA_PATIENCE_S = 30.0
 """How long Kafka may take to answer, or to give more of what it has, in seconds."""
@@ -46,6 +48,12 @@ REGISTRY_PATIENCE_S = 10.0
 
 Progress = Callable[[str, int, int], None]
 """Told what is walked, how far, and of how many."""
+
+_BEFORE_ALL = -(2**31) - 1
+"""Less than any account_id there can be."""
+
+Names = dict[int, str]
+"""account_id → ``venue|account``."""
 
 _ABSENT = (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName)
 
@@ -68,9 +76,10 @@ async def audit(settings: StorageSettings, progress: Progress) -> Report:
         Registry(settings.schema_registry_url, REGISTRY_PATIENCE_S) as registry,
     ):
         positions = await _positions(cursor)
-        await _walk_chains(cursor, report, progress)
-        await _compare_tables(cursor, report)
-        latest = await _latest(settings, registry, progress)
+        names = await _walk_chains(cursor, report, progress)
+        await _compare_tables(cursor, names, report)
+        beside = OthersAudit(cursor, settings.topic_prefix, positions, report)
+        latest = await _latest(settings, registry, beside, progress)
         await _walk_topic(settings, registry, cursor, positions, report, progress)
         await cursor.execute(sql.HELD)
         held = {row[0]: OnLatest(*row[1:]) async for row in cursor}
@@ -103,37 +112,59 @@ async def _positions(cursor: Cursor) -> dict[Place, int]:
     return {(topic, at): offset async for topic, at, offset in cursor}
 
 
-async def _walk_chains(cursor: Cursor, report: Report, progress: Progress) -> None:
+async def _walk_chains(cursor: Cursor, report: Report, progress: Progress) -> Names:
+    """Walk all rows there are, in the order of their chains."""
     await cursor.execute(sql.STARTS)
     starts: dict[int, dict[int, bytes]] = {}
     async for account_id, number, link in cursor:
         starts.setdefault(account_id, {})[number] = link.bytes
+    names, checks, total = Names(), dict[int, ChainCheck](), 0
     await cursor.execute(sql.ALL_ENDS)
-    accounts = await cursor.fetchall()
-    total, done = sum(row[3] for row in accounts), 0
-    for account_id, venue, account, number, link in accounts:
-        end, name = End(number, link.bytes), f"{venue}|{account}"
+    async for account_id, venue, account, number, link in cursor:
+        name = names[account_id] = f"{venue}|{account}"
         report.of(name)
-        check = ChainCheck(name, starts.get(account_id, {}), end, report)
-        at = 0
-        while some := await _stored(cursor, account_id, at):
-            check.take(some)
-            at = some[-1].number
-            progress("rows", done + at, total)
+        end = None if number is None else End(number, link.bytes)
+        if end is None:
+            report.add(Kind.MISSING, name, _no_account(account_id))
+        checks[account_id] = ChainCheck(name, starts.get(account_id, {}), end, report)
+        total += number or 0
+    done, account_id = 0, _BEFORE_ALL
+    while (account_id := await _next_account(cursor, account_id)) is not None:
+        async for some in _stretches(cursor, account_id):
+            if account_id not in checks:
+                name = names[account_id] = some[0].owner
+                report.add(Kind.MISSING, name, _no_account(account_id))
+                checks[account_id] = ChainCheck(name, {}, End(), report)
+            checks[account_id].take(some)
+            done += len(some)
+            progress("rows", done, max(done, total))
+    for check in checks.values():
         check.finish()
-        done += number
+    return names
 
 
-async def _stored(cursor: Cursor, account_id: int, after: int) -> list[Stored]:
-    """Return the next rows of an account with their ledger lines."""
-    stretch = account_id, after, ROWS_AT_ONCE
-    found = [
-        text.split("\t", 3) for text in await _copied(cursor, sql.READ_LINES, stretch)
-    ]
-    return [
-        Stored(int(at), _bytes(link), line, read_lines(lines))
-        for at, link, lines, line in found
-    ]
+def _no_account(account_id: int) -> str:
+    return f"account_id {account_id} in the table of accounts"
+
+
+async def _next_account(cursor: Cursor, after: int) -> int | None:
+    await cursor.execute(sql.NEXT_ACCOUNT, (after,))
+    found = await cursor.fetchone()
+    return found[0] if found else None
+
+
+async def _stretches(cursor: Cursor, account_id: int) -> AsyncIterator[list[Stored]]:
+    """Yield all rows of an account in order, with their ledger lines."""
+    at, known = sql.FIRST_PLACE, 0
+    while texts := await _copied(
+        cursor, sql.READ_LINES, (account_id, *at, ROWS_AT_ONCE, known)
+    ):
+        found = [text.split("\t", 4) for text in texts]
+        yield [
+            Stored(int(number), _bytes(link), line, read_lines(lines))
+            for number, _, link, lines, line in found
+        ]
+        at, known = (found[-1][0], found[-1][1]), 1
 
 
 async def _copied(
@@ -148,14 +179,21 @@ def _bytes(link: str) -> bytes:
     return bytes.fromhex(link.replace("-", ""))
 
 
-async def _compare_tables(cursor: Cursor, report: Report) -> None:
+async def _compare_tables(cursor: Cursor, names: Names, report: Report) -> None:
+    await cursor.execute(sql.WRONG_ACCOUNTS)
+    async for venue, account, account_id, *held, count in cursor:
+        where = f"account_id {account_id} is {'|'.join(held)} in the table of accounts"
+        report.add(Kind.CHANGED, f"{venue}|{account}", f"{where}: {count} keys differ")
+    await cursor.execute(sql.WRONG_IDS)
+    async for account_id, *parts in cursor:
+        report.add(Kind.ID, names.get(account_id, ""), str(Indexed(*parts)))
     await cursor.execute(sql.WRONG_KEYS)
     async for venue, account, key in cursor:
         report.add(Kind.CHANGED, f"{venue}|{account}", f"the parts of key {key}")
     await cursor.execute(sql.WRONG_HEADS)
     async for venue, account, key, held, told in cursor:
         where = f"{key}: {_shown(held)} is held, {_shown(told)} was told last"
-        report.add(Kind.HEAD, f"{venue}|{account}", where)
+        report.add(Kind.HEAD, f"{venue}|{account}" if venue else "", where)
 
 
 def _shown(amount: Any) -> str:
@@ -163,12 +201,23 @@ def _shown(amount: Any) -> str:
 
 
 async def _latest(
-    settings: StorageSettings, registry: Registry, progress: Progress
+    settings: StorageSettings,
+    registry: Registry,
+    beside: OthersAudit,
+    progress: Progress,
 ) -> dict[str, OnLatest]:
-    """Return the record of the greatest epoch of each key on the latest topic."""
+    """Return the record of the greatest epoch of each key on the latest topic.
+
+    The other topics are read along, as each consumer takes a while to start.
+    """
     found: dict[str, OnLatest] = {}
-    async for consumer, records in _whole(settings, registry, LATEST, {}, progress):
+    name = LATEST.full_name(settings.topic_prefix)
+    topics = LATEST, *TOPICS
+    async for consumer, records in _whole(settings, registry, topics, {}, progress):
+        await beside.take(consumer, records)
         for incoming in records:
+            if incoming.topic != name:
+                continue
             try:
                 event = await consumer.decode(BalanceEvent, incoming)
             except RecordInvalid:
@@ -176,6 +225,7 @@ async def _latest(
             known = found.get(event.key)
             if known is None or event.epoch >= known.epoch:
                 found[event.key] = OnLatest.of(event)
+    await beside.finish()
     return found
 
 
@@ -191,7 +241,7 @@ async def _walk_topic(
     found = await cursor.fetchone()
     horizon = found[0] if found else None
     name, ends = EVENTS.full_name(settings.topic_prefix), dict[Place, int]()
-    async for consumer, records in _whole(settings, registry, EVENTS, ends, progress):
+    async for consumer, records in _whole(settings, registry, [EVENTS], ends, progress):
         told = [row async for row in _readable(consumer, records, positions, report)]
         known = await _known(cursor, told)
         for row in told:
@@ -242,16 +292,16 @@ async def _known(cursor: Cursor, told: list[rows.Row]) -> dict[str, Known]:
 async def _whole(
     settings: StorageSettings,
     registry: Registry,
-    topic: Topic,
+    topics: Sequence[Topic],
     ends: dict[Place, int],
     progress: Progress,
 ) -> AsyncIterator[tuple[Consumer, list[Incoming]]]:
-    """Yield the records of a topic from its start to where it ends now.
+    """Yield the records of topics from their start to where they end now.
 
     Args:
         settings: where Kafka is.
         registry: where the schemas come from.
-        topic: to read.
+        topics: to read.
         ends: gets the end of each partition.
         progress: called with each batch.
     """
@@ -259,7 +309,7 @@ async def _whole(
     done, heard = 0, time.monotonic()
     async with AsyncExitStack() as stack:
         async with answering(settings, KAFKA_PATIENCE_S):
-            consumer = Consumer(settings, registry, [topic])
+            consumer = Consumer(settings, registry, topics)
             await stack.enter_async_context(consumer)
         async for batch in consumer.batches():
             if left is None:
@@ -267,7 +317,7 @@ async def _whole(
                 left = {place for place, end in ends.items() if end > 0}
             records = [one for some in batch.values() for one in some]
             done += len(records)
-            progress(topic.name, done, max(done, sum(ends.values())))
+            progress(topics[0].name, done, max(done, sum(ends.values())))
             yield consumer, records
             for place, some in batch.items():
                 if some[-1].offset + 1 >= ends.get(place, 0):

@@ -5,7 +5,7 @@ position. Records reach us in topic order and exactly once: what arrives later i
 No I/O.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -33,7 +33,8 @@ from balance_schemas.topics import (
 from balance_shared.errors import RecordInvalid
 from balance_storage.rows import KEY_BYTES_MAX, Statement
 
-_Values = dict[str, Any]
+Values = dict[str, Any]
+"""Column → value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +109,71 @@ def statements(
     return [_insert(table, row) for table, row in _rows(topic, record, place)]
 
 
+def told(
+    topic: Topic, record: Record, place: tuple[str, int, int]
+) -> list[tuple[Table, Values]]:
+    """Return the rows that `statements` stores, as `compared` takes them.
+
+    Raises:
+        RecordInvalid: as of `statements`.
+    """
+    return [
+        (table, {name: _told(name, value) for name, value in row.items()})
+        for table, row in _rows(topic, record, place)
+        if _insert(table, row)
+    ]
+
+
+def _told(name: str, value: Any) -> Any:
+    return value if isinstance(value, dict) else _value(name, value)
+
+
+def compared(table: Table, columns: Iterable[str]) -> str:
+    """Return the query that names the rows that a table has otherwise, or not.
+
+    It takes rows as a JSON array, and returns of each its number from 1, whether it is
+    absent, and the columns that differ.
+
+    Args:
+        table: which.
+        columns: what is compared.
+    """
+    same = " AND ".join(f"known.{name} = excluded.{name}" for name in table.identity)
+    unlike = ", ".join(
+        f"CASE WHEN known.{name} IS DISTINCT FROM excluded.{name} THEN '{name}' END"
+        for name in columns
+    )
+    absent = f"known.{table.identity[0]} IS NULL"
+    row = f"balancebus.{table.name}"
+    return (
+        "SELECT * FROM ("  # noqa: S608 — column names are our own
+        f"SELECT at, {absent} AS absent, array_remove(ARRAY[{unlike}], NULL) AS unlike "
+        "FROM jsonb_array_elements(%s::jsonb) WITH ORDINALITY AS one (told, at) "
+        f"CROSS JOIN LATERAL jsonb_populate_record(NULL::{row}, told) AS excluded "
+        f"LEFT JOIN {row} AS known ON {same} "
+        f"WHERE {absent} OR {table.guard or 'true'}"
+        ") AS found WHERE absent OR unlike <> '{}' ORDER BY at"
+    )
+
+
+def identities(table: Table) -> str:
+    """Return the query of the identities of a table's rows."""
+    columns = ", ".join(table.identity)
+    return f"SELECT {columns} FROM balancebus.{table.name} ORDER BY {columns}"  # noqa: S608 — column names are our own
+
+
+UNCHANGED_STATUS = """
+SELECT venue, account, feed FROM balancebus.status AS s
+WHERE NOT EXISTS (SELECT FROM balancebus.status_changes AS c
+    WHERE (c.venue, c.account, c.feed, c.epoch, c.since, c.state)
+        = (s.venue, s.account, s.feed, s.epoch, s.since, s.state))
+"""
+"""States that no change led to; each status is stored with its change."""
+
+
 def _rows(
     topic: Topic, record: Record, place: tuple[str, int, int]
-) -> Iterator[tuple[Table, _Values]]:
+) -> Iterator[tuple[Table, Values]]:
     values = msgspec.structs.asdict(record)
     if isinstance(record, BalanceProof):
         values["balance_key"] = record.key
@@ -137,7 +200,7 @@ def _rows(
             )
 
 
-def _insert(table: Table, row: _Values) -> Statement:
+def _insert(table: Table, row: Values) -> Statement:
     values = {name: _value(name, value) for name, value in row.items()}
     identity = "".join(str(values[name]) for name in table.identity)
     if len(identity.encode()) > KEY_BYTES_MAX:

@@ -153,16 +153,23 @@ SET search_path = pg_catalog
 """
 """For a session that reads rows back to the byte."""
 
+NEXT_ACCOUNT = "SELECT min(account_id) FROM balancebus.tellings WHERE account_id > %s"
+"""The next account that has rows, by an index."""
+
+FIRST_PLACE = "-9223372036854775808", "-infinity"
+"""The least number and arrival there can be, as `READ_LINES` takes them."""
+
 READ_LINES = f"""
 COPY (
-    SELECT t.number, t.chain, t.lines, {", ".join(CHAINED)}
+    SELECT t.number, t.received_at, t.chain, t.lines, {", ".join(CHAINED)}
     FROM balancebus.tellings AS t
     LEFT JOIN balancebus.balance_keys USING (balance_id)
     LEFT JOIN balancebus.consumer_offsets USING (place_id)
-    WHERE t.account_id = %s AND t.number > %s
-    ORDER BY t.number LIMIT %s
+    WHERE t.account_id = %s AND (t.number, t.received_at) >= (%s, %s)
+    ORDER BY t.number, t.received_at LIMIT %s OFFSET %s
 ) TO STDOUT
 """  # noqa: S608 — column names are our own
+"""Takes an account, a number, an arrival, how many rows, and how many to leave out."""
 
 VERIFIED = """
 BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY
@@ -174,9 +181,16 @@ SELECT topic, topic_partition, next_offset FROM balancebus.consumer_offsets
 """
 
 ALL_ENDS = """
-SELECT account_id, venue, account, number, chain FROM balancebus.accounts
-ORDER BY venue, account
+SELECT account_id, coalesce(a.venue, k.venue), coalesce(a.account, k.account),
+    a.number, a.chain
+FROM balancebus.accounts AS a
+FULL JOIN (
+    SELECT DISTINCT ON (account_id) account_id, venue, account
+    FROM balancebus.balance_keys ORDER BY account_id, balance_id
+) AS k USING (account_id)
+ORDER BY 2, 3
 """
+"""An account that only balance keys name has no end: both are null."""
 
 STARTS = "SELECT account_id, number, chain FROM balancebus.chain_starts"
 
@@ -196,10 +210,51 @@ WHERE balance_key <> (SELECT format('%s|%s|%s|%s/%s|%s', VARIADIC array_agg(
         WITH ORDINALITY AS parts (part, at))
 """
 
+WRONG_ACCOUNTS = """
+SELECT k.venue, k.account, account_id, a.venue, a.account, count(*)
+FROM balancebus.balance_keys k JOIN balancebus.accounts a USING (account_id)
+WHERE (k.venue, k.account) <> (a.venue, a.account)
+GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3
+"""
+
+WRONG_IDS = f"""
+WITH later AS MATERIALIZED (
+    SELECT event_id, max(epoch) AS epoch, max(stored_at) AS stored_at
+    FROM balancebus.tellings WHERE again GROUP BY event_id
+)
+SELECT account_id, number, t.event_id, t.digest, t.live_epoch, i.digest, i.live_epoch
+FROM (
+    SELECT one.account_id, one.number, one.received_at, one.event_id,
+        balancebus.digest_of(one.event_id) AS digest,
+        greatest(CASE WHEN one.kind <> 'backfill' THEN one.epoch END, later.epoch)
+            AS live_epoch
+    FROM balancebus.tellings AS one
+    LEFT JOIN later
+        ON later.event_id = one.event_id AND later.stored_at >= one.stored_at
+    WHERE NOT one.again
+) AS t
+FULL JOIN balancebus.event_ids AS i USING (account_id, number)
+LEFT JOIN (
+    SELECT account_id, number AS last FROM balancebus.accounts
+) AS a USING (account_id)
+WHERE t.digest IS NULL OR t.digest <> i.digest
+    OR i.digest IS NULL AND number BETWEEN 1 AND coalesce(last, number)
+    OR t.live_epoch IS DISTINCT FROM i.live_epoch AND i.digest IS NOT NULL
+        AND NOT coalesce(
+            t.received_at < ({HORIZON}) + interval '1 day'
+                AND i.live_epoch > coalesce(t.live_epoch, 0),
+            false)
+ORDER BY account_id, number
+"""  # noqa: S608 — the horizon is our own
+"""Ids that are not those of the rows they stand for. Each row that is the first of its
+id has one, with the greatest epoch that told it live; retention may have dropped the
+row that did. Rows beyond the end of their chain are left to the chain."""
+
 WRONG_HEADS = """
-SELECT k.venue, k.account, k.balance_key, b.balance, t.balance
+SELECT k.venue, k.account, coalesce(k.balance_key, 'balance_id ' || h.balance_id),
+    b.balance, t.balance
 FROM balancebus.balance_keys k
-LEFT JOIN balancebus.held h USING (balance_id)
+FULL JOIN balancebus.held h USING (balance_id)
 LEFT JOIN balancebus.balances b USING (balance_key)
 LEFT JOIN LATERAL (
     SELECT * FROM balancebus.tellings one
@@ -213,7 +268,7 @@ WHERE (h.account_id, h.number, h.received_at)
 
 HELD = """
 SELECT balance_key, venue, account, event_id, epoch, balance, received_at
-FROM balancebus.balances WHERE event_id IS NOT NULL
+FROM balancebus.balances WHERE event_id IS NOT NULL AND balance_key IS NOT NULL
 """
 """What holds, where the row that says so is still there."""
 
@@ -224,5 +279,7 @@ COPY (
     JOIN balancebus.tellings AS t USING (account_id, number)
     LEFT JOIN balancebus.consumer_offsets AS o USING (place_id)
     WHERE i.digest = ANY(string_to_array(%s, ',')::uuid[])
+    ORDER BY t.received_at DESC
 ) TO STDOUT
 """  # noqa: S608 — column names are our own
+"""Of rows with one number the first to arrive comes last: it is the one that counts."""

@@ -4,10 +4,14 @@ Theory of operation. Three things are compared, and each disagreement is named:
 
 * The rows with their chains (`balance_storage.chain`): a row whose link does not fit
   is ``changed``, a number without a row ``missing``, a row beyond the end ``added``.
+  All rows there are get walked, so that none can lie where nobody looks: before the
+  first number, or in an account that has no end.
   Behind a row that does not fit the chain goes on from what is stored, so that one
   change is one finding. Where retention dropped rows, ``chain_starts`` says how it
   goes on.
-* What holds now with the rows: the last telling of each key that took effect.
+* What stands beside the rows with them: what holds now is the last telling of each key
+  that took effect, an account is called what its keys call it, and each id stands for
+  the first row that tells it, with the greatest epoch that told it live.
 * Kafka with the rows: each record of the events topic that is below the stored position
   is a stored row, a repetition that the rules let pass, a record that cannot be read
   (a dead letter), or out of retention; else it is ``not stored``. A record at or above
@@ -21,6 +25,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from uuid import UUID
 
 from balance_schemas.decimals import plain
 from balance_schemas.records import BalanceEvent
@@ -39,6 +44,7 @@ class Kind(StrEnum):
     MISSING = "missing"
     ADDED = "added"
     HEAD = "wrong balance"
+    ID = "wrong id"
     LATEST = "not as on latest"
     NOT_STORED = "not stored"
     OTHER = "not as on the topic"
@@ -134,6 +140,11 @@ class Stored:
         key, topic, partition, offset, event_id, *_ = self.line.split("\t")
         return f"row {self.number}: {event_id} of {key}, {topic}[{partition}]@{offset}"
 
+    @property
+    def owner(self) -> str:
+        """Whose row this is, by its key."""
+        return "|".join(self.line.partition("\t")[0].split("|")[:2])
+
 
 class ChainCheck:
     """Walks the chain of one account, row by row.
@@ -141,12 +152,13 @@ class ChainCheck:
     Args:
         account: ``venue|account``.
         starts: number → the link before it, where retention cut the chain.
-        end: where the chain ends by the table of accounts.
+        end: where the chain ends by the table of accounts; None: it has no such row,
+            and the chain is walked as far as there are rows.
         report: takes what is found.
     """
 
     def __init__(
-        self, account: str, starts: dict[int, bytes], end: End, report: Report
+        self, account: str, starts: dict[int, bytes], end: End | None, report: Report
     ) -> None:
         self._account = account
         self._starts = starts
@@ -158,7 +170,8 @@ class ChainCheck:
         """Check the next rows, in the order of their numbers."""
         for row in rows:
             self._report.of(self._account).rows += 1
-            if row.number > self._end.number or row.number <= self._last.number:
+            beyond = self._end is not None and row.number > self._end.number
+            if beyond or row.number <= self._last.number:
                 self._found(Kind.ADDED, row.where)
                 continue
             before = self._before(row.number)
@@ -169,6 +182,8 @@ class ChainCheck:
     def finish(self) -> None:
         """Check that the chain ends where it should; call this after the last row."""
         end, last = self._end, self._last
+        if end is None:
+            return
         if last.number < end.number:
             before = self._before(end.number + 1)
             if before is not None and before != end.link:
@@ -178,17 +193,47 @@ class ChainCheck:
 
     def _before(self, number: int) -> bytes | None:
         """Return the link before a row; None if the row before is missing."""
-        if number in self._starts:
-            return self._starts[number]
         first = self._last.number + 1
         if number == first:
             return self._last.link
+        if number in self._starts:
+            return self._starts[number]
         many = f"rows {first} to {number - 1}"
         self._found(Kind.MISSING, many if number - first > 1 else f"row {first}")
         return None
 
     def _found(self, kind: Kind, where: str) -> None:
         self._report.add(kind, self._account, where)
+
+
+@dataclass(frozen=True, slots=True)
+class Indexed:
+    """An id and the row that it stands for, which do not fit.
+
+    Attributes:
+        number: of the row in its account.
+        event_id, digest, live_epoch: by the rows; the first two None: there is no row.
+        held_digest, held_epoch: by the index of ids; the first None: it has none.
+    """
+
+    number: int
+    event_id: str | None
+    digest: UUID | None
+    live_epoch: int | None
+    held_digest: UUID | None
+    held_epoch: int | None
+
+    def __str__(self) -> str:
+        """Return what does not fit, for people."""
+        if self.digest is None:
+            return f"row {self.number}: an id stands for it, and it is not there"
+        where = f"row {self.number}: {self.event_id}"
+        if self.held_digest is None:
+            return f"{where} is not in the index of ids"
+        if self.held_digest != self.digest:
+            return f"{where} has another id in the index"
+        told, held = self.live_epoch or "none", self.held_epoch or "none"
+        return f"{where} was told live in epoch {told}, {held} is held"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Verifying real books: clean ones agree, and whatever is done to them is named."""
 
 import asyncio
+import re
 import time
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -96,6 +97,26 @@ async def test_records_that_are_not_stored_yet_are_lag(books, make_event):
     assert 1 == report.of("kraken|main").lag
 
 
+def old_again(changes):
+    """Return SQL that tells an old update again, a moment later and with more."""
+    columns = (
+        "balance_id, number, topic_offset, received_at, epoch, account_id, place_id,"
+        " effective_at, venue_time, chain, again, event_id, feed, nature, venue_asset,"
+        " asset_class, network, kind, balance, balance_scope, attributes, lines"
+    )
+    values = columns
+    changed = dict(one.split(" = ") for one in changes.split(", ")) | {
+        "received_at": "received_at + interval '1 microsecond'",
+        "balance": "balance + 1000",
+    }
+    for column, value in changed.items():
+        values = re.sub(rf"\b{column}\b", value, values, count=1)
+    return (
+        f"INSERT INTO balancebus.tellings ({columns}) SELECT {values}"  # noqa: S608
+        " FROM balancebus.tellings WHERE event_id = 'b'"
+    )
+
+
 DAMAGES = [
     (
         (
@@ -114,6 +135,7 @@ DAMAGES = [
         {
             (Kind.MISSING, "row 1"),
             (Kind.NOT_STORED, "a of kraken|main||spot/main|BTC, {}"),
+            (Kind.ID, "row 1"),
         },
     ),
     (
@@ -144,6 +166,7 @@ DAMAGES = [
         "DELETE FROM balancebus.tellings WHERE event_id = 'd' AND again",
         {
             (Kind.MISSING, "row 6"),
+            (Kind.ID, "row 5"),
             (Kind.HEAD, "kraken|main||spot/main|ETH"),
             (Kind.LATEST, "kraken|main||spot/main|ETH"),
         },
@@ -154,6 +177,89 @@ DAMAGES = [
             " AND account = 'main'"
         ),
         {(Kind.CHANGED, "the parts of key kraken|main||spot/main|BTC")},
+    ),
+    (old_again("number = -5"), {(Kind.ADDED, "row -5")}),
+    (old_again("number = 0"), {(Kind.ADDED, "row 0")}),
+    (old_again("number = 2"), {(Kind.ADDED, "row 2")}),
+    (
+        old_again("account_id = 99"),
+        {
+            (Kind.MISSING, "account_id 99 in the table of accounts"),
+            (Kind.ADDED, "row 2"),
+            (Kind.ID, "row 2"),
+        },
+    ),
+    (
+        old_again("account_id = -2147483648, number = -9223372036854775808"),
+        {
+            (Kind.MISSING, "account_id -2147483648 in the table of accounts"),
+            (Kind.ADDED, "row -9223372036854775808"),
+        },
+    ),
+    (
+        "DELETE FROM balancebus.accounts WHERE account_id = 1",
+        {(Kind.MISSING, "account_id 1 in the table of accounts")},
+    ),
+    (
+        (
+            "DELETE FROM balancebus.accounts WHERE account_id = 1;"
+            "UPDATE balancebus.tellings SET lines = NULL"
+        ),
+        {
+            (Kind.MISSING, "account_id 1 in the table of accounts"),
+            (Kind.CHANGED, "row 2"),
+        },
+    ),
+    (
+        "UPDATE balancebus.accounts SET account = 'another' WHERE account = 'main'",
+        {
+            (
+                Kind.CHANGED,
+                "account_id 1 is kraken|another in the table of accounts",
+            )
+        },
+    ),
+    (
+        "UPDATE balancebus.balance_keys SET account_id = 2 WHERE asset = 'ETH'",
+        {
+            (Kind.CHANGED, "account_id 2 is kraken|other in the table of accounts"),
+        },
+    ),
+    (
+        (
+            "UPDATE balancebus.event_ids SET number = 3 - number"
+            " WHERE account_id = 1 AND number IN (1, 2)"
+        ),
+        {(Kind.ID, "row 1"), (Kind.ID, "row 2")},
+    ),
+    (
+        "UPDATE balancebus.event_ids SET live_epoch = 9 WHERE number = 2",
+        {(Kind.ID, "row 2")},
+    ),
+    (
+        "UPDATE balancebus.event_ids SET live_epoch = NULL WHERE number = 3",
+        {
+            (Kind.ID, "row 3"),
+            (Kind.NOT_STORED, "c of kraken|main||spot/main|BTC, {}"),
+        },
+    ),
+    (
+        "INSERT INTO balancebus.event_ids VALUES (gen_random_uuid(), 1, 1, 8)",
+        {(Kind.ID, "row 8")},
+    ),
+    (
+        "DELETE FROM balancebus.event_ids WHERE account_id = 1 AND number = 2",
+        {
+            (Kind.ID, "row 2"),
+            (Kind.NOT_STORED, "b of kraken|main||spot/main|BTC, {}"),
+        },
+    ),
+    (
+        (
+            "INSERT INTO balancebus.held SELECT 99, number, received_at, account_id"
+            " FROM balancebus.held WHERE number = 6"
+        ),
+        {(Kind.HEAD, "balance_id 99")},
     ),
 ]
 
@@ -170,6 +276,15 @@ async def test_damage_is_found_and_named(books, damage, expected):
     wanted = {where.format("") for _, where in expected}
     assert {kind for kind, _ in expected} == {kind for kind, _ in told}
     assert all(any(place.startswith(where) for where in wanted) for _, place in told)
+
+
+async def test_rows_are_walked_whole_whatever_is_read_at_once(books, monkeypatch):
+    """Rows of one number are told apart where the next ones are asked for, too."""
+    monkeypatch.setattr("balance_storage.audit.ROWS_AT_ONCE", 1)
+    assert [] == await found(books)
+    with psycopg.connect(books.settings.postgres_dsn.get_secret_value()) as connection:
+        connection.execute(old_again("number = 2"))
+    assert [(Kind.ADDED, "row 2")] == await found(books)
 
 
 async def test_what_retention_dropped_is_no_disagreement(bus, make_event):

@@ -79,9 +79,9 @@ async def test_any_event_is_read_back_to_the_byte(migrated, told):
         for account_id, number, link in connection.execute(
             "SELECT account_id, number, chain FROM balancebus.accounts"
         ).fetchall():
-            end, stretch = End(), (account_id, 0, 100)
+            end, stretch = End(), (account_id, *sql.FIRST_PLACE, 100, 0)
             for line in copied(connection, sql.READ_LINES, stretch):
-                at, stored, lines, rest = line.split("\t", 3)
+                at, _, stored, lines, rest = line.split("\t", 4)
                 found = chain.link_of(end.link, rest, read_lines(lines))
                 end = End(int(at), found)
                 assert stored.replace("-", "") == found.hex()

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,7 @@ from balance_storage.chain import End, link_of
 from balance_storage.verify import (
     UNDER_WAY,
     ChainCheck,
+    Indexed,
     Kind,
     Known,
     OnLatest,
@@ -25,6 +27,7 @@ from balance_storage.verify import (
 
 ACCOUNT = "kraken|main"
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
+ONE, TWO = UUID(int=1), UUID(int=2)
 
 
 def line(number, figure="1"):
@@ -111,6 +114,45 @@ def test_chain_goes_on_behind_what_retention_dropped():
     assert [] == found(kept, end, starts)
     assert [] == found([], end, {7: end.link})
     assert [(Kind.CHANGED, "the link of row 6")] == found([], end, {7: bytes(16)})
+
+
+def test_chain_without_an_end_is_walked_as_far_as_there_are_rows():
+    """Who deletes an account hides nothing of what was done to its rows."""
+    told, _ = chain(3)
+    assert [] == found(told, None)
+    changed = Stored(2, told[1].link, line(2, "2"))
+    assert [(Kind.CHANGED, "row 2")] == found([told[0], changed, told[2]], None)
+
+
+def test_rows_before_the_first_are_added():
+    """Numbers begin at 1."""
+    told, end = chain(2)
+    before = [Stored(number, bytes(16), line(number)) for number in (-5, 0)]
+    expected = [(Kind.ADDED, "row -5"), (Kind.ADDED, "row 0")]
+    assert expected == found([*before, *told], end)
+
+
+def test_start_counts_only_where_rows_were_dropped():
+    """Else whoever writes one could have the chain go on behind any row."""
+    told, end = chain(3)
+    forged = Stored(2, told[1].link, line(2, "2"))
+    start = {2: bytes(16)}
+    assert [(Kind.CHANGED, "row 2")] == found([told[0], forged, told[2]], end, start)
+    assert [] == found(told, end, start)
+
+
+@pytest.mark.parametrize(
+    ("indexed", "expected"),
+    [
+        ((None, None, None, ONE, 1), "an id stands for it, and it is not there"),
+        (("a", ONE, 1, None, None), "a is not in the index of ids"),
+        (("a", ONE, 1, TWO, 1), "a has another id in the index"),
+        (("a", ONE, None, ONE, 3), "a was told live in epoch none, 3 is held"),
+    ],
+)
+def test_id_that_does_not_fit_is_told_in_words(indexed, expected):
+    """People read which row it stands for, and what is wrong."""
+    assert f"row 7: {expected}" == str(Indexed(7, *indexed))
 
 
 @pytest.fixture
