@@ -63,7 +63,8 @@ def balances(
     except SettingsError as error:
         raise typer.Exit(refuse(error)) from None
     except psycopg.Error as error:
-        typer.echo(f"balancebus: PostgreSQL: {str(error).strip()}", err=True)
+        said = " ".join(str(error).split())
+        typer.echo(f"balancebus: PostgreSQL: {said}", err=True)
         raise typer.Exit(ExitCode.BUG) from None
     _WRITERS[form](held)
 

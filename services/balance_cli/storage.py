@@ -43,7 +43,8 @@ def migrate_tables() -> None:
     except SettingsError as error:
         raise typer.Exit(refuse(error)) from None
     except psycopg.OperationalError as error:
-        typer.echo(f"balancebus: cannot reach PostgreSQL: {error}", err=True)
+        said = " ".join(str(error).split())
+        typer.echo(f"balancebus: cannot reach PostgreSQL: {said}", err=True)
         raise typer.Exit(ExitCode.BUG) from None
     came = f"migrated from {done.before or 'nothing'}"
     change = "up to date" if done.before == done.after else came

@@ -149,6 +149,7 @@ def test_database_that_does_not_answer_is_told():
     code, text = run()
     assert code == 1
     assert text.startswith("balancebus: PostgreSQL: connection failed")
+    assert 1 == len(text.splitlines())
 
 
 @pytest.mark.integration

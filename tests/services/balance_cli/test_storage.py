@@ -62,6 +62,13 @@ def test_dsn_that_cannot_be_read_is_not_shown():
     assert "hunter2" not in "".join(lines)
 
 
+def test_database_that_does_not_answer_is_one_line():
+    """However many lines PostgreSQL's library makes of it."""
+    code, (line,) = run("migrate", dsn="postgresql://nobody@127.0.0.1:1/none")
+    assert 1 == code
+    assert line.startswith("balancebus: cannot reach PostgreSQL: connection failed")
+
+
 @pytest.mark.integration
 def test_missing_tables_that_we_may_not_make_are_told(database):
     """The line says who has to do what."""
