@@ -41,7 +41,8 @@ from balance_schemas.topics import (
     Topic,
 )
 from balance_shared.kafka import Incoming
-from balance_shared.transit import WINDOW, Transits
+from balance_shared.matching import WINDOW
+from balance_shared.transit import Transits
 
 AGREED, MISSED, EXTRA = "fired too", "did not fire", "would not fire"
 """How what would have been compares with what was."""

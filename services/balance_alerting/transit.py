@@ -22,9 +22,10 @@ from balance_schemas.records import Alert, BalanceEvent
 from balance_schemas.topics import ALERTS, EVENTS
 from balance_shared.kafka import Reader
 from balance_shared.kafka.consumer import Positions
+from balance_shared.matching import WINDOW, Leg
 from balance_shared.registry import Registry
 from balance_shared.settings import ServiceSettings
-from balance_shared.transit import WINDOW, Leg, Transits
+from balance_shared.transit import Transits
 
 LOOK_EVERY = timedelta(seconds=2)
 """How often new events are asked for."""
@@ -75,18 +76,16 @@ class Late:
         for whom in self._timers.advance(now):
             if isinstance(whom, Tracker):
                 self.alerts.decide(whom)
-        legs = self._transits.open(now)
         for rule, selector in self._rules:
-            late: dict[str, list[Leg]] = {}
-            for leg in legs:
-                subject = self._subjects.get(leg.key)
-                old = leg.at + rule.older_than <= now
-                if old and subject is not None and selector.takes(subject):
-                    late.setdefault(leg.key, []).append(leg)
+            late = {
+                leg.key: (leg, count)
+                for leg, count in self._transits.oldest(now, now - rule.older_than)
+                if selector.takes(self._subjects[leg.key])
+            }
             self._judge(rule, late, now)
 
     def _judge(
-        self, rule: TransitOlderThan, late: dict[str, list[Leg]], now: datetime
+        self, rule: TransitOlderThan, late: dict[str, tuple[Leg, int]], now: datetime
     ) -> None:
         """Say of each balance whether something of it is late, the oldest first."""
         for key in late:
@@ -94,12 +93,11 @@ class Late:
         for (name, key), tracker in self._trackers.items():
             if name != rule.name:
                 continue
-            legs = late.get(key, [])
-            if not legs:
+            if key not in late:
                 self.alerts.find(tracker, Finding(broken=False), now)
                 continue
-            first = legs[0]
-            more = f", and {len(legs) - 1} more" if len(legs) > 1 else ""
+            first, count = late[key]
+            more = f", and {count - 1} more" if count > 1 else ""
             since = f"{first.at:%Y-%m-%d %H:%M:%S} UTC"
             note = f"{plain(first.amount)} in transit since {since}{more}"
             finding = Finding(broken=True, value=first.amount, note=note)

@@ -42,10 +42,11 @@ from balance_shared.kafka import (
     decoded,
     outgoing,
 )
+from balance_shared.matching import WINDOW, Leg
 from balance_shared.registry import Registry
 from balance_shared.service import refuse, run_service
 from balance_shared.settings import ProofSettings, ServiceSettings, load
-from balance_shared.transit import WINDOW, Leg, Transits
+from balance_shared.transit import Transits
 from balance_shared.watermark import WORST_FIRST, Standing, standings, watermark
 
 app = typer.Typer(add_completion=False)

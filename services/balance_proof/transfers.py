@@ -5,7 +5,7 @@ another instance. So each instance reads the events of the last days once more, 
 a group, and all of them show the same.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import structlog
 from tenacity import (
@@ -21,12 +21,16 @@ from balance_shared.errors import BusInterrupted, RecordInvalid
 from balance_shared.kafka import Consumer
 from balance_shared.kafka.consumer import Positions
 from balance_shared.kafka.reading import Reader
+from balance_shared.matching import WINDOW, Leg
 from balance_shared.registry import Registry
 from balance_shared.settings import ServiceSettings
-from balance_shared.transit import WINDOW, Leg, Transits
+from balance_shared.transit import Transits
 
 BACK_OFF_S_MAX = 5.0
 """Longest wait between two tries, in seconds."""
+
+SHOW_EVERY = timedelta(seconds=2)
+"""How often what is in transit is shown at most."""
 
 REGISTRY_PATIENCE_S = 10.0
 """How long a schema is asked for before reading begins anew, in seconds."""
@@ -57,6 +61,7 @@ class Transfers:
 
     async def _read(self) -> None:
         settings, transits = self._settings, Transits()
+        show_at = datetime.now(UTC)
         async with (
             Registry(settings.schema_registry_url, REGISTRY_PATIENCE_S) as registry,
             Consumer(settings, registry, [EVENTS], positions=self._since) as consumer,
@@ -67,7 +72,10 @@ class Transfers:
                         transits.take(await consumer.decode(BalanceEvent, incoming))
                     except RecordInvalid as error:
                         log.warning("record_invalid", error=str(error))
-                self.show(transits.open(datetime.now(UTC)))
+                now = datetime.now(UTC)
+                if now >= show_at:  # a batch comes each second, if only an empty one
+                    self.show(transits.open(now))
+                    show_at = now + SHOW_EVERY
 
     async def _since(self, places: list[tuple[str, int]]) -> Positions:
         """Return where the events begin that a transfer may still hang on."""

@@ -7,10 +7,10 @@ world outside (a withdrawal) or comes in from there (a deposit). A deposit belon
 withdrawal of the same coin from another account if both name the same transaction; or
 else, if it came in the time in which transfers arrive and its amount is what left, or
 less by no more than a fee. Legs are matched in the order of the venues' times, by
-transaction first, oldest first, each once; so the order in which they were read does
-not matter. What left and is not matched is in transit until the window is over: then it
-is taken to have left the firm. Whether a withdrawal goes to an account of ours or to a
-stranger's, the venues do not say: at first every one is in transit.
+transaction first, oldest first, each once (`matching`); so the order in which they were
+read does not matter. What left and is not matched is in transit until the window is
+over: then it is taken to have left the firm. Whether a withdrawal goes to an account of
+ours or to a stranger's, the venues do not say: at first every one is in transit.
 
 Not every feed names amounts: a Bitfinex ``wu`` tells a new balance, and its change is
 the difference to the one told before. A withdrawal that is only asked for (Zero Hash:
@@ -19,24 +19,17 @@ it counts from then on.
 """
 
 import re
-from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import NamedTuple
+from heapq import heappop, heappush
+from operator import attrgetter
 
 from balance_schemas.decimals import ZERO, AmountUnfitError, subtract
 from balance_schemas.keys import account_key
 from balance_schemas.records import BalanceEvent, Movement
-
-WINDOW = timedelta(days=3)
-"""How long a transfer may take."""
-
-SKEW = timedelta(minutes=10)
-"""How much earlier than the withdrawal a deposit may be told: clocks differ, and some
-venues book a withdrawal when it is confirmed."""
-
-FEE_PART_MAX = Decimal("0.02")
-"""Most of what left that may be missing on arrival, as a part of it: network fees."""
+from balance_shared.matching import WINDOW, Leg, Matching
 
 REFERENCE_CHARS_MIN = 16
 """Shorter texts name no transaction."""
@@ -48,34 +41,14 @@ _OUT = re.compile(r"\bwithdrawal\b", re.IGNORECASE)
 _IN = re.compile(r"\bdeposit\b", re.IGNORECASE)
 _NEITHER = re.compile(r"fee|cancel|pending|confirmed|reject", re.IGNORECASE)
 
-
-class Leg(NamedTuple):
-    """One end of a transfer.
-
-    Attributes:
-        at: the venue's time, UTC; of arrival where it tells none.
-        event_id: of the event that told it.
-        key: its balance key.
-        account: its account key.
-        asset: the coin, without its chain.
-        amount: what moved, positive, in units of the asset; of a withdrawal without the
-            fee that the venue names apart.
-        outgoing: whether it left the account.
-        references: what names the transaction, if anything does.
-    """
-
-    at: datetime
-    event_id: str
-    key: str
-    account: str
-    asset: str
-    amount: Decimal
-    outgoing: bool
-    references: frozenset[str] = frozenset()
+_time = attrgetter("at")
 
 
 class Transits:
     """The legs of the last days, and which of them are open.
+
+    A pair is forgotten as soon as one of its legs is; so what was matched with a leg of
+    long ago does not become free for another.
 
     Args:
         window: how long a transfer may take.
@@ -84,8 +57,12 @@ class Transits:
     def __init__(self, window: timedelta = WINDOW) -> None:
         self._window = window
         self._legs: dict[str, Leg] = {}
+        self._new: list[Leg] = []  # of them, what `_settle` has not seen
+        self._old: list[tuple[datetime, str]] = []  # the others, by time: a heap
+        self._matchings: dict[str, Matching] = {}  # by asset
+        self._open: dict[str, list[Leg]] = {}  # by balance key, in their order
         self._balances: dict[str, Decimal] = {}
-        self._latest: datetime | None = None
+        self._until = datetime.min.replace(tzinfo=UTC)  # what is older, is forgotten
 
     def take(self, event: BalanceEvent) -> bool:
         """Take a record of the events topic; return whether it told a leg.
@@ -100,67 +77,71 @@ class Transits:
         new = [leg for leg in legs_of(event, before) if leg.event_id not in self._legs]
         for leg in new:
             self._legs[leg.event_id] = leg
-            self._latest = max(self._latest or leg.at, leg.at)
-        if new:
-            self._forget()
+        self._new += new
         return bool(new)
 
     def open(self, now: datetime) -> tuple[Leg, ...]:
         """Return the withdrawals that are in transit, the oldest first."""
-        legs = self._legs.values()
-        matched = {out.event_id for out, _ in pairs(legs, self._window)}
-        since = now - self._window
-        return tuple(
-            leg
-            for leg in sorted(legs)
-            if leg.outgoing and leg.event_id not in matched and leg.at >= since
-        )
+        self._settle()
+        found: list[Leg] = []
+        for legs in self._open.values():
+            found += legs[bisect_left(legs, now - self._window, key=_time) :]
+        return tuple(sorted(found))
+
+    def oldest(self, now: datetime, left_by: datetime) -> list[tuple[Leg, int]]:
+        """Return of each balance what is in transit and had left by a time.
+
+        Returns:
+            The oldest withdrawal of each, and how many there are; the oldest first.
+        """
+        self._settle()
+        found = []
+        for legs in self._open.values():
+            start = bisect_left(legs, now - self._window, key=_time)
+            end = bisect_right(legs, left_by, key=_time)
+            if start < end:
+                found.append((legs[start], end - start))
+        return sorted(found)
+
+    def _settle(self) -> None:
+        """Match what was told since the last time."""
+        if not self._new:
+            return
+        new, self._new = sorted(self._new), []
+        touched = {}
+        for leg in new:
+            heappush(self._old, (leg.at, leg.event_id))
+            if leg.asset not in self._matchings:
+                self._matchings[leg.asset] = Matching(self._window)
+            touched[leg.asset] = self._matchings[leg.asset]
+            if leg.at >= self._until:
+                self._matchings[leg.asset].add(leg)
+        for matching in touched.values():
+            for leg in matching.settle():
+                self._sort(leg, in_transit=matching.partner(leg) is None)
+        self._until = max(self._until, new[-1].at - 2 * self._window)
+        self._forget()
 
     def _forget(self) -> None:
         """Forget legs that nothing can belong to any more."""
-        if self._latest is None:
+        while self._old[0][0] < self._until:
+            leg = self._legs.pop(heappop(self._old)[1])
+            self._matchings[leg.asset].forget(leg)
+            self._sort(leg, in_transit=False)
+
+    def _sort(self, leg: Leg, *, in_transit: bool) -> None:
+        """Keep a withdrawal among the open ones, or not."""
+        if not leg.outgoing:
             return
-        until = self._latest - 2 * self._window
-        self._legs = {name: leg for name, leg in self._legs.items() if leg.at >= until}
-
-
-def pairs(legs: Iterable[Leg], window: timedelta = WINDOW) -> Iterator[tuple[Leg, Leg]]:
-    """Yield (withdrawal, deposit) of the transfers that have arrived.
-
-    Args:
-        legs: in any order.
-        window: how long a transfer may take.
-    """
-    ordered = sorted(legs)
-    outgoing = [leg for leg in ordered if leg.outgoing]
-    incoming = [leg for leg in ordered if not leg.outgoing]
-    for fits in (_names_the_same, _is_alike):
-        for leg in list(incoming):
-            found = next((out for out in outgoing if fits(out, leg, window)), None)
-            if found is not None:
-                outgoing.remove(found)
-                incoming.remove(leg)
-                yield found, leg
-
-
-def _could_be(out: Leg, into: Leg, window: timedelta) -> bool:
-    return (
-        out.asset == into.asset
-        and out.account != into.account
-        and out.at - SKEW <= into.at <= out.at + window
-    )
-
-
-def _names_the_same(out: Leg, into: Leg, window: timedelta) -> bool:
-    return bool(out.references & into.references) and _could_be(out, into, window)
-
-
-def _is_alike(out: Leg, into: Leg, window: timedelta) -> bool:
-    """Whether a deposit may be what a withdrawal left with, less a fee."""
-    if out.references and into.references:
-        return False  # both are named, and not alike
-    least = out.amount - out.amount * FEE_PART_MAX  # rounded: fees are a guess
-    return least <= into.amount <= out.amount and _could_be(out, into, window)
+        legs = self._open.setdefault(leg.key, [])
+        place = bisect_left(legs, leg)
+        known = place < len(legs) and legs[place] == leg
+        if in_transit and not known:
+            legs.insert(place, leg)
+        elif known and not in_transit:
+            del legs[place]
+        if not legs:
+            del self._open[leg.key]
 
 
 def legs_of(event: BalanceEvent, before: Decimal | None) -> Iterator[Leg]:

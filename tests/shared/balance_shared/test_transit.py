@@ -1,4 +1,4 @@
-"""Withdrawals and deposits find each other, whatever order they are read in."""
+"""Legs are read from events, and what left is in transit until it arrives."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -9,30 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from balance_schemas.records import BalanceEvent, Movement
-from balance_shared.transit import WINDOW, Leg, Transits, legs_of, pairs
+from balance_shared.matching import WINDOW, pairs
+from balance_shared.transit import Transits, legs_of
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 HASH = "0x5349da4804673b757ff2e341810d2e304bcb6b22"
-
-
-def leg(account="kraken|main", hours=0.0, amount="1", **fields: Any) -> Leg:
-    """Return a withdrawal of one ETH at noon."""
-    name = fields.pop("name", f"{account} {hours} {amount}")
-    defaults = {"key": f"{account}|key", "asset": "ETH", "outgoing": True}
-    at = NOON + hours * HOUR
-    return Leg(
-        at=at,
-        event_id=name,
-        account=account,
-        amount=Decimal(amount),
-        **(defaults | fields),
-    )
-
-
-def arrival(hours=1.0, amount="1", **fields: Any) -> Leg:
-    """Return a deposit at another venue an hour later."""
-    return leg("ndax|main", hours, amount, outgoing=False, **fields)
 
 
 def event(movement: Movement | None, **fields: Any) -> BalanceEvent:
@@ -64,79 +46,6 @@ def event(movement: Movement | None, **fields: Any) -> BalanceEvent:
 def movement(type_="withdrawal", **fields: Any) -> Movement:
     """Return a ledger line."""
     return Movement(movement_id="m", type=type_, **fields)
-
-
-@pytest.mark.parametrize(
-    ("out", "into"),
-    [
-        (leg(), arrival()),
-        (leg(), arrival(amount="0.98")),
-        (leg(), arrival(hours=-0.1)),
-        (leg(), arrival(hours=72)),
-        (
-            leg(references=frozenset({HASH})),
-            arrival(amount="0.5", references=frozenset({HASH})),
-        ),
-    ],
-)
-def test_deposit_belongs_to_the_withdrawal(out, into):
-    """The same amount, or less a fee, in time; or the same transaction, whatever left."""
-    assert [(out, into)] == list(pairs([into, out]))
-
-
-@pytest.mark.parametrize(
-    "into",
-    [
-        arrival(amount="0.97"),
-        arrival(amount="1.00000001"),
-        arrival(hours=-1),
-        arrival(hours=73),
-        arrival(asset="BTC"),
-        arrival()._replace(account="kraken|main"),
-    ],
-)
-def test_what_does_not_fit_is_no_arrival(into):
-    """Another amount, time, coin, or the account itself."""
-    assert [] == list(pairs([leg(), into]))
-
-
-def test_named_transactions_are_never_mixed_up():
-    """Two that are named, and not alike, do not belong together."""
-    out, into = leg(references=frozenset({HASH})), arrival(references=frozenset({"x"}))
-    assert [] == list(pairs([out, into]))
-
-
-def test_transaction_goes_before_amount():
-    """A named pair is found although an older withdrawal would fit the deposit."""
-    older = leg("bitfinex|main", -1)
-    out = leg(references=frozenset({HASH}))
-    into = arrival(references=frozenset({HASH}))
-    assert [(out, into)] == list(pairs([older, out, into]))
-
-
-legs = st.lists(
-    st.builds(
-        leg,
-        st.sampled_from(["kraken|main", "ndax|main", "bitfinex|a"]),
-        st.sampled_from([0.0, 1.0, 2.0, 80.0]),
-        st.sampled_from(["1", "0.99", "5"]),
-        outgoing=st.booleans(),
-        name=st.integers(0, 99).map(str),
-    ),
-    max_size=9,
-    unique_by=lambda one: one.event_id,
-)
-
-
-@given(legs, st.randoms())
-def test_order_of_reading_does_not_matter(told, rng):
-    """Any order of the same legs gives the same pairs, and each leg is in one at most."""
-    shuffled = list(told)
-    rng.shuffle(shuffled)
-    found = set(pairs(told))
-    assert found == set(pairs(shuffled))
-    names = [one.event_id for pair in found for one in pair]
-    assert len(names) == len(set(names))
 
 
 @pytest.mark.parametrize(
@@ -229,3 +138,101 @@ def test_wallet_that_tells_balances_only_has_legs_too():
     transits.take(event(words, event_id="u", balance=Decimal("8.5")))
     (found,) = transits.open(NOON)
     assert Decimal("1.5") == found.amount
+
+
+def told_leg(number: int, at: datetime, outgoing: bool, **fields: Any) -> BalanceEvent:
+    """Return an event that tells a leg."""
+    amount = fields.pop("amount", Decimal(1))
+    reference = fields.pop("reference", "")
+    line = movement(
+        "withdrawal" if outgoing else "deposit",
+        change=-amount if outgoing else amount,
+        attributes={"transaction_id": reference} if reference else {},
+    )
+    return event(line, event_id=f"e{number}", venue_time=at, **fields)
+
+
+told_legs = st.lists(
+    st.tuples(
+        st.sampled_from([0, 0, 1, 5, 12, 30]),  # hours after the one before
+        st.booleans(),
+        st.fixed_dictionaries(
+            {
+                "venue": st.sampled_from(["kraken", "ndax", "bitfinex"]),
+                "amount": st.sampled_from([Decimal(1), Decimal("0.99"), Decimal(5)]),
+                "reference": st.sampled_from(["", "", HASH, HASH + "2"]),
+            }
+        ),
+        st.booleans(),
+    ),
+    max_size=40,
+)
+
+
+@given(told_legs)
+def test_what_is_forgotten_makes_no_difference(told):
+    """In the order of their times, it is as if all were kept; however often asked."""
+    transits, legs, now = Transits(), [], NOON
+    for number, (hours, outgoing, fields, asked) in enumerate(told):
+        now += hours * HOUR
+        one = told_leg(number + 100, now, outgoing, **fields)
+        transits.take(one)
+        legs += legs_of(one, None)
+        if asked or number + 1 == len(told):
+            gone = {out.event_id for out, _ in pairs(legs)}
+            expected = [
+                one
+                for one in sorted(legs)
+                if one.outgoing and one.event_id not in gone and one.at >= now - WINDOW
+            ]
+            assert expected == list(transits.open(now))
+            by_key: dict[str, list[str]] = {}
+            for one in expected:
+                if one.at <= now - 6 * HOUR:
+                    by_key.setdefault(one.key, []).append(one.event_id)
+            assert [(ids[0], len(ids)) for ids in by_key.values()] == [
+                (one.event_id, count)
+                for one, count in transits.oldest(now, now - 6 * HOUR)
+            ]
+            assert all(one.at >= now - 2 * WINDOW for one in transits._legs.values())
+
+
+def test_late_telling_of_what_is_forgotten_changes_nothing():
+    """It is older than anything that could belong to it."""
+    transits = Transits()
+    transits.take(told_leg(1, NOON + 3 * WINDOW, outgoing=True))
+    (open_,) = transits.open(NOON + 3 * WINDOW)
+    assert transits.take(told_leg(2, NOON, outgoing=True))
+    assert (open_,) == transits.open(NOON + 3 * WINDOW)
+    assert ["e1"] == list(transits._legs)
+
+
+class CountedTime(datetime):
+    """Counts how often times are compared."""
+
+    count = 0
+
+    def __lt__(self, other):
+        CountedTime.count += 1
+        return super().__lt__(other)
+
+    def __eq__(self, other):
+        CountedTime.count += 1
+        return super().__eq__(other)
+
+    __hash__ = datetime.__hash__
+
+
+def test_cost_of_a_leg_does_not_grow_with_their_number():
+    """Of eight times as many legs, each is compared hardly more often."""
+    costs = []
+    for number in (250, 2000):
+        CountedTime.count, transits = 0, Transits()
+        start = CountedTime(2026, 3, 1, 12, tzinfo=UTC)
+        for place in range(number):
+            at = start + place * 2 * WINDOW / number
+            venue = ("kraken", "ndax", "kraken", "kraken")[place % 4]
+            transits.take(told_leg(place, at, place % 4 in {0, 2}, venue=venue))
+            transits.oldest(at, at)
+        costs.append(CountedTime.count / number)
+    assert costs[1] < 2 * costs[0]
