@@ -167,8 +167,14 @@ def _values(found: Explanation) -> dict[str, Any]:
             for step in found.steps
         ],
         "reconciliations": [_texts(asdict(one)) for one in found.compared],
-        "proof": _texts(asdict(found.proof)) if found.proof else None,
+        "proof": _judged(found),
     }
+
+
+def _judged(found: Explanation) -> dict[str, Any] | None:
+    if found.proof is None:
+        return None
+    return _texts(asdict(found.proof)) | {"of_this_figure": found.is_judged}
 
 
 def _fact(found: Explanation, fact: Fact) -> dict[str, Any]:
@@ -316,9 +322,14 @@ def _proof(found: Explanation) -> str:
     colour = {"PROVEN": "green", "VIOLATED": "red"}.get(proof.verdict, "yellow")
     through = f", through {_time(proof.proven_through)}" if proof.proven_through else ""
     reason = f": {escape(proof.reason)}" if proof.reason else ""
+    other = ""
+    if not found.is_judged:
+        colour = "red" if colour == "red" else "yellow"
+        observed = "" if proof.observed is None else f"{plain(proof.observed)} by "
+        other = f" of another figure ({observed}{escape(proof.last_event_id)})"
     return (
-        f"proof says [{colour}]{proof.verdict}[/] by {proof.method}{through}{reason} "
-        f"(of {_time(proof.checked_at)})"
+        f"proof says [{colour}]{proof.verdict}{other}[/] by {proof.method}{through}"
+        f"{reason} (of {_time(proof.checked_at)})"
     )
 
 

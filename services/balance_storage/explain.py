@@ -199,6 +199,19 @@ class Explanation:
         return self.steps[-1].fact if self.steps else self.base
 
     @property
+    def is_judged(self) -> bool:
+        """Whether the verdict of proof is of this figure, and not of another event's.
+
+        PROVEN is of the balance that was observed, too; the observed amount of other
+        verdicts may be what REST said.
+        """
+        proof, figure = self.proof, self.figure
+        if proof is None or proof.last_event_id != figure.event_id:
+            return False
+        proven = proof.verdict == "PROVEN" and proof.observed is not None
+        return not proven or proof.observed == figure.balance
+
+    @property
     def stands_on_picture(self) -> bool:
         """Whether the base is a picture."""
         return self.base.snapshot_id is not None

@@ -165,6 +165,35 @@ def test_tree_is_for_people(stored):
 
 
 @pytest.mark.integration
+def test_proof_of_another_figure_is_not_shown_as_one_of_this(stored):
+    """It names the figure that it is of, in words and in JSON."""
+    settings, events = stored
+    told = [event for event in events if event.key == KEY]
+    last = told[-1]
+    columns = "venue, account, subaccount, wallet, wallet_id, asset"
+    with psycopg.connect(settings.postgres_dsn.get_secret_value()) as connection:
+        connection.execute(
+            f"INSERT INTO balancebus.proofs (balance_key, {columns}, verdict, method,"  # noqa: S608
+            " reason, expected, observed, residual, checked_at, last_event_id)"
+            f" SELECT balance_key, {columns}, 'PROVEN', 'chain', '', %s, %s, 0, now(), %s"
+            " FROM balancebus.balance_keys WHERE balance_key = %s",
+            (last.balance, last.balance, last.event_id, KEY),
+        )
+    try:
+        _, out, _ = run(KEY, "--no-frames", settings=settings)
+        assert "proof says PROVEN by chain" in out
+        asked = (KEY, "--no-frames", "--at", told[2].received_at.isoformat())
+        _, out, _ = run(*asked, settings=settings)
+        assert "proof says PROVEN of another figure" in out
+        for given, expected in ((asked, False), ((KEY, "--no-frames"), True)):
+            _, out, _ = run(*given, "--format", "json", settings=settings)
+            assert expected is json.loads(out)["proof"]["of_this_figure"]
+    finally:
+        with psycopg.connect(settings.postgres_dsn.get_secret_value()) as connection:
+            connection.execute("DELETE FROM balancebus.proofs")
+
+
+@pytest.mark.integration
 def test_older_time_has_an_older_figure(stored):
     """What was true between the deposits, and what was known then."""
     settings, events = stored

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from balance_shared.errors import SettingsError
-from balance_storage.explain import Fact, Line, explain, frame_of, key_of
+from balance_storage.explain import Fact, Line, Proof, explain, frame_of, key_of
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 KEY = "kraken|main||spot/main|BTC"
@@ -55,6 +55,26 @@ def line(number, change):
     return Line(
         f"id-{number}", f"L{number}", None, "deposit", None, amount, None, amount, None
     )
+
+
+@pytest.mark.parametrize(
+    ("verdict", "observed", "event", "is_judged"),
+    [
+        ("PROVEN", "3", "id-2", True),
+        ("PROVEN", None, "id-2", True),
+        ("PROVEN", "3", "id-1", False),
+        ("PROVEN", "3.000000000000000001", "id-2", False),
+        ("VIOLATED", "7", "id-2", True),
+        ("VIOLATED", "7", "id-1", False),
+    ],
+)
+def test_verdict_is_of_the_figure_or_of_another(verdict, observed, event, is_judged):
+    """A proof that has not seen the event, or saw another balance, proves another."""
+    seen = None if observed is None else Decimal(observed)
+    proof = Proof(verdict, "chain", "", None, seen, None, None, START, event)
+    facts = [picture(1, "1"), fact(2, "3", "2")]
+    assert is_judged is explain(KEY, facts, proof=proof).is_judged
+    assert not explain(KEY, facts).is_judged
 
 
 def history(start, deltas):
