@@ -68,7 +68,8 @@ def backtest(
     rules: Annotated[Path, typer.Option(help="A file of rules.")],
     start: Annotated[str, typer.Option("--from", help="ISO 8601, UTC.")],
     end: Annotated[
-        str | None, typer.Option("--to", help="ISO 8601, UTC. [now]")
+        str | None,
+        typer.Option("--to", help="ISO 8601, UTC.", show_default="now"),
     ] = None,
     form: Annotated[
         Format, typer.Option("--format", help="CSV and JSON have every field.")

@@ -39,13 +39,16 @@ class Format(StrEnum):
 @app.callback(invoke_without_command=True)
 def balances(
     at: Annotated[
-        str | None, typer.Option(help="What was true then: ISO 8601, UTC. [now]")
+        str | None,
+        typer.Option(help="What was true then: ISO 8601, UTC.", show_default="now"),
     ] = None,
     known_at: Annotated[
-        str | None, typer.Option(help="By what was known then: ISO 8601, UTC. [now]")
+        str | None,
+        typer.Option(help="By what was known then: ISO 8601, UTC.", show_default="now"),
     ] = None,
     account: Annotated[
-        list[str] | None, typer.Option(help="Of this account; may be repeated. [all]")
+        list[str] | None,
+        typer.Option(help="Of this account; may be repeated.", show_default="all"),
     ] = None,
     form: Annotated[
         Format, typer.Option("--format", help="CSV and JSON have every field.")

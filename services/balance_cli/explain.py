@@ -64,10 +64,12 @@ def explain(
         ),
     ],
     at: Annotated[
-        str | None, typer.Option(help="What was true then: ISO 8601, UTC.")
+        str | None,
+        typer.Option(help="What was true then: ISO 8601, UTC.", show_default="now"),
     ] = None,
     known_at: Annotated[
-        str | None, typer.Option(help="By what was known then: ISO 8601, UTC.")
+        str | None,
+        typer.Option(help="By what was known then: ISO 8601, UTC.", show_default="now"),
     ] = None,
     steps: Annotated[
         int, typer.Option(min=0, help="Most changes to show, the last ones.")

@@ -118,7 +118,9 @@ def status(form: _Form = Format.TABLE) -> None:
 def ack(
     key: Annotated[str, typer.Argument(help="Balance key, as `proof status` has it.")],
     note: Annotated[str, typer.Option(help="Why this is settled.")],
-    by: Annotated[str | None, typer.Option(help="Who says so. [you]")] = None,
+    by: Annotated[
+        str | None, typer.Option(help="Who says so.", show_default="you")
+    ] = None,
 ) -> None:
     """Settle what does not add up of a balance, up to its last verdict.
 

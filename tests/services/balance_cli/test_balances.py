@@ -25,12 +25,12 @@ PROGRAM = Path(sys.executable).with_name("balancebus")
 PLACE = ("t", 0)
 
 
-def run(*arguments, dsn="postgresql://nobody@127.0.0.1:1/none"):
+def run(*arguments, dsn="postgresql://nobody@127.0.0.1:1/none", columns="60"):
     """Return the exit code and the output of the command."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("BALANCEBUS_")}
     done = subprocess.run(
         [PROGRAM, "balances", *arguments],
-        env=kept | {"BALANCEBUS_POSTGRES_DSN": dsn, "COLUMNS": "60"},
+        env=kept | {"BALANCEBUS_POSTGRES_DSN": dsn, "COLUMNS": columns},
         capture_output=True,
         text=True,
         check=False,
@@ -142,6 +142,13 @@ def test_wrong_time_is_one_line_and_exit_code_2(option):
         f"balancebus: {option}: 'yesterday' is not a time"
         " such as 2026-03-01T12:00:00Z\n"
     )
+
+
+def test_help_says_what_is_asked_for_by_default():
+    """Nobody has to guess which time and whose balances."""
+    code, text = run("--help", columns="120")
+    assert 0 == code
+    assert (2, 1) == (text.count("[default: (now)]"), text.count("[default: (all)]"))
 
 
 def test_database_that_does_not_answer_is_told():
