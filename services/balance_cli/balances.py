@@ -5,7 +5,7 @@ import csv
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, fields
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any
@@ -16,7 +16,7 @@ import typer
 from rich.table import Table
 
 from balance_cli.tables import show
-from balance_cli.times import time_of
+from balance_cli.times import ahead, time_of
 from balance_schemas.decimals import plain
 from balance_shared.errors import ExitCode, SettingsError
 from balance_shared.service import refuse
@@ -69,6 +69,8 @@ def balances(
         said = " ".join(str(error).split())
         typer.echo(f"balancebus: PostgreSQL: {said}", err=True)
         raise typer.Exit(ExitCode.BUG) from None
+    for note in ahead(*times, datetime.now(UTC)):
+        typer.echo(f"balancebus: {note}", err=True)
     _WRITERS[form](held)
 
 

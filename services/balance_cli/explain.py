@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any
@@ -16,7 +16,7 @@ from rich.markup import escape
 from rich.tree import Tree
 
 from balance_cli.quiet import quiet
-from balance_cli.times import time_of
+from balance_cli.times import ahead, time_of
 from balance_schemas.decimals import plain
 from balance_shared.errors import (
     BusInterrupted,
@@ -101,6 +101,8 @@ def explain(
         said = " ".join(str(error).split())
         typer.echo(f"balancebus: PostgreSQL: {said}", err=True)
         raise typer.Exit(ExitCode.BUG) from None
+    for note in ahead(*times, datetime.now(UTC)):
+        typer.echo(f"balancebus: {note}", err=True)
     if form is Format.JSON:
         typer.echo(msgspec.json.format(msgspec.json.encode(_values(found))).decode())
     else:

@@ -1,5 +1,6 @@
 """Times as people give them to commands."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from balance_shared.errors import SettingsError
@@ -26,3 +27,13 @@ def time_of(option: str, text: str | None) -> datetime | None:
     if own < EARLIEST:
         raise SettingsError(f"{option}: {text!r} is before {EARLIEST:%Y-%m-%d}")
     return own
+
+
+def ahead(
+    at: datetime | None, known_at: datetime | None, now: datetime
+) -> Iterator[str]:
+    """Yield what to say of times that have not come."""
+    for option, time in (("--at", at), ("--known-at", known_at)):
+        if time is not None and time > now:
+            came = time.isoformat()
+            yield f"{option}: {came} is in the future: shown is what is known now"

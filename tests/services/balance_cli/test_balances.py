@@ -124,6 +124,16 @@ async def test_csv_has_the_accounts_asked_for(dsn):
 
 
 @pytest.mark.integration
+async def test_present_figures_are_not_those_of_the_future(dsn):
+    """They are shown, and a line beside them says what they are."""
+    code, text = run("--at", "2999-01-01", "--account", "main", dsn=dsn)
+    assert 0 == code
+    assert "balancebus: --at: 2999-01-01T00:00:00+00:00 is in the future" in text
+    code, text = run("--at", "2026-03-01T02:00:00Z", dsn=dsn)
+    assert "future" not in text
+
+
+@pytest.mark.integration
 @pytest.mark.parametrize("name", ["nosuch", "kraken|main"])
 async def test_unknown_account_is_no_empty_table(dsn, name):
     """A slip of the pen does not read as holding nothing."""

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from balance_cli.times import time_of
+from balance_cli.times import ahead, time_of
 from balance_shared.errors import SettingsError
 
 
@@ -35,3 +35,13 @@ def test_time_before_all_records_is_refused():
     """A day may be taken from any time that is let through."""
     with pytest.raises(SettingsError, match=r"^--from: '0001-01-01' is before 1971"):
         time_of("--from", "0001-01-01")
+
+
+def test_time_that_has_not_come_is_told():
+    """Today's figure is not passed off as that of another day."""
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+    assert [] == list(ahead(None, now, now))
+    later = datetime(2030, 1, 1, tzinfo=UTC)
+    said = "2030-01-01T00:00:00+00:00 is in the future: shown is what is known now"
+    assert [f"--at: {said}"] == list(ahead(later, now, now))
+    assert [f"--known-at: {said}"] == list(ahead(now, later, now))
