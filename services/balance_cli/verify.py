@@ -1,6 +1,7 @@
 """The command ``balancebus verify``: do PostgreSQL and Kafka agree?"""
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import asdict, fields
 from enum import StrEnum
@@ -25,6 +26,10 @@ app = typer.Typer(add_completion=False)
 
 FINDINGS_SHOWN = 50
 """How many findings people are shown; JSON has all."""
+
+
+SPOKEN_S = 10.0
+"""How often a log is told how far it is, in seconds."""
 
 
 class Format(StrEnum):
@@ -54,7 +59,8 @@ def verify(
         screen = Console(stderr=True)
         unseen = not screen.is_terminal
         with Progress(console=screen, transient=True, disable=unseen) as bar:
-            report = asyncio.run(audit(settings, _shown_by(bar)))
+            told = Spoken() if unseen else _shown_by(bar)
+            report = asyncio.run(audit(settings, told))
     except SettingsError as error:
         raise typer.Exit(refuse(error)) from None
     except (psycopg.Error, BalanceBusError) as error:
@@ -75,6 +81,25 @@ def _shown_by(bar: Progress) -> Callable[[str, int, int], None]:
         bar.update(tasks[what], completed=done, total=total)
 
     return tell
+
+
+class Spoken:
+    """Tells where there is no screen how far it is: a line now and then.
+
+    Args:
+        clock: seconds that never go back.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._spoke_at = clock()
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        """Tell it, if it is time."""
+        now = self._clock()
+        if now - self._spoke_at >= SPOKEN_S:
+            self._spoke_at = now
+            typer.echo(f"balancebus: {what}: {done:,} of {total:,}", err=True)
 
 
 def _write_table(report: Report) -> None:

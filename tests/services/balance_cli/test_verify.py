@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from balance_cli.verify import Spoken
 from balance_storage.schema import migrate
 
 PROGRAM = Path(sys.executable).with_name("balancebus")
@@ -71,7 +72,7 @@ def test_books_that_agree_and_books_that_do_not(settings):
     assert 1 == code
     assert "rows 1 to 3" in text
     code, text = run("--format", "json", **settings)
-    told = json.loads(text)
+    told, _ = json.JSONDecoder().raw_decode(text)  # errors and progress may follow
     finding = {"kind": "missing", "account": "kraken|main", "where": "rows 1 to 3"}
     assert (1, False, [finding]) == (code, told["agree"], told["findings"])
 
@@ -99,6 +100,16 @@ def test_kafka_that_does_not_answer_is_one_line(settings):
     assert 1 == code
     said = "balancebus: cannot verify: Kafka at 127.0.0.1:1 does not answer"
     assert [said] == text.splitlines()
+
+
+def test_log_is_told_now_and_then_how_far_it_is(capsys):
+    """Who has no screen sees that it goes on, and short books say nothing."""
+    now = 0.0
+    told = Spoken(lambda: now)
+    for now in (1.0, 9.0, 11.0, 12.0, 21.0):
+        told("rows", int(now) * 1000, 30_000)
+    said = [f"balancebus: rows: {count} of 30,000" for count in ("11,000", "21,000")]
+    assert said == capsys.readouterr().err.splitlines()
 
 
 def test_bad_settings_are_one_line_and_exit_code_2():
