@@ -64,7 +64,9 @@ def test_dsn_that_cannot_be_read_is_not_shown():
 
 def test_database_that_does_not_answer_is_one_line():
     """However many lines PostgreSQL's library makes of it."""
-    code, (line,) = run("migrate", dsn="postgresql://nobody@127.0.0.1:1/none")
+    code, (line,) = run(
+        "storage", "migrate", dsn="postgresql://nobody@127.0.0.1:1/none"
+    )
     assert 1 == code
     assert line.startswith("balancebus: cannot reach PostgreSQL: connection failed")
 
@@ -101,7 +103,7 @@ def test_user_with_only_the_readers_role_is_told(database):
     assert 2 == code
     told = "this user lacks UPDATE on status: GRANT balancebus_writer to it"
     assert told in reason(lines)
-    code, lines = run("rebuild", dsn=weak)
+    code, lines = run("storage", "rebuild", dsn=weak)
     assert 2 == code
     (line,) = [line for line in lines if line]
     assert line.startswith("balancebus: BALANCEBUS_POSTGRES_DSN: ")
