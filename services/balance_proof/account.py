@@ -364,6 +364,7 @@ class Account:
             found = finding(book, self.ledger, "", self._cut_at)
             if found.verdict == PROVEN:
                 self._calm.proven(key, book)
+        self._calm.judged()
         self._touched.clear()
         self._all_touched = False
 

@@ -31,6 +31,7 @@ class Calm:
         self._ledger = ledger
         self._calm: set[str] = set()
         self._through: datetime | None = None
+        self._judged: datetime | None = None
         self.restless: set[str] = set()
 
     def stir(self, keys: Iterable[str]) -> None:
@@ -65,6 +66,10 @@ class Calm:
             self._calm.add(key)
             self.restless.discard(key)
 
+    def judged(self) -> None:
+        """Note the end of a cut: what the last comparison said stands until now."""
+        self._judged = self._through
+
     def settle(self) -> None:
         """Write what was noted into the books."""
         for key in self._calm:
@@ -74,4 +79,5 @@ class Calm:
         book = self._ledger.books[key]
         if self._through is not None:
             book.prove(Evidence(RECONCILIATION, self._through))
-            book.proven(self._through)
+        if self._judged is not None:
+            book.proven(self._judged)

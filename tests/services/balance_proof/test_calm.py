@@ -1,6 +1,6 @@
 """What is noted once for all says the same as looking at each balance."""
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from lives import Eager
 from proof_records import Make
@@ -104,6 +104,7 @@ class Told:
 
 
 @given(steps)
+@example([(what, "BTC", "main", 0.5) for what in ("agree", "state", "agree", "differ")])
 def test_verdicts_are_those_of_looking_at_each(told):
     """Whatever is told, at each state."""
     calm, eager = Account({}), Eager()
