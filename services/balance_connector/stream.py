@@ -238,9 +238,10 @@ class StreamRunner:
         if step.confirmed:
             board.confirmed_at = received_at
         self._show(protocol.health)
+        if step.demand is None or self._memory.heard_at is None:
+            self._hear(protocol, before, received_at)
         if step.demand is not None:
             raise step.demand
-        self._hear(protocol, before, received_at)
 
     def _hear(
         self, protocol: StreamProtocol, before: int | None, received_at: datetime

@@ -70,6 +70,19 @@ async def test_gap_is_stale_then_a_new_picture():
     assert 2 == len(bench.rest.requests)
 
 
+async def test_history_is_owed_from_the_first_picture_on():
+    """Also where that one could be read in part only: the rest of it was told."""
+    unreadable = PICTURE.replace(b'"balance":100', b'"balance":"NaN"')
+    bench = Bench(ScriptedSocket(unreadable), ScriptedSocket(PICTURE))
+    began_at = bench.clock.now()
+    async with bench.running():
+        await bench.clock.advance(1)
+
+    assert PICTURE != unreadable
+    assert ["BTC", "BTC", "USD"] == [event.asset for event in bench.events()]
+    assert began_at == bench.stretches.owed_since
+
+
 async def test_silence_is_broken_off():
     """Two heartbeats missed: stale; no frame for over five seconds: a new connection."""
     first = ScriptedSocket(PICTURE)
