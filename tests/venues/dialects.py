@@ -147,6 +147,19 @@ def _kraken_lines(venue: KrakenVenue) -> list[tuple[str, object]]:
     ]
 
 
+def _kraken_tells(events: Iterable[BalanceEvent]) -> list[object]:
+    """Return the entries; one that history told first is the same fact as an update."""
+    told = list(events)
+    updates = [_entry(event) for event in told if event.kind == "update"]
+    late = [_entry(event) for event in told if event.kind == "backfill"]
+    live = set(updates)
+    return [*updates, *(entry for entry in late if entry not in live)]
+
+
+def _entry(event: BalanceEvent) -> object:
+    return event.movements[0].movement_id
+
+
 def _by_asset(books: Books) -> Books:
     sums: Books = {}
     for (asset, _), amount in books.items():
@@ -179,9 +192,7 @@ KRAKEN = Dialect(
         + max(0, counted["connection_attempts_10min"] - 150)
     ),
     lines=_kraken_lines,
-    tells=lambda events: [
-        line.movement_id for event in events for line in event.movements
-    ],
+    tells=_kraken_tells,
 )
 
 
