@@ -4,6 +4,7 @@ Commands are imported when they are asked for: a connector's process holds no da
 driver, and an image without the local stack's packages still runs every service.
 """
 
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -118,7 +119,18 @@ def _end_on_signals(arguments: Sequence[str]) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: sys.exit(ExitCode.DONE))
     else:
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+        has_processes = arguments[:1] in (["demo"], ["stack"])
+        signal.signal(signal.SIGTERM, _leave if has_processes else _break_off)
+
+
+def _leave(number: int, _frame: object) -> None:
+    """End with the code of a signal, seeing to the processes that were started."""
+    sys.exit(128 + number)
+
+
+def _break_off(number: int, _frame: object) -> None:
+    """End so at once: a task that does not answer might hold the end up for ever."""
+    os._exit(128 + number)
 
 
 def _is_service(arguments: Sequence[str]) -> bool:
