@@ -120,12 +120,13 @@ Covers = Callable[[Pocket], bool]
 
 
 class Holding(msgspec.Struct, frozen=True):
-    """One balance as last told, and when that arrived."""
+    """One balance as last told, when that arrived, and of when the venue says it is."""
 
     pocket: Pocket
     balance: Decimal
     told_at: datetime
     available: Decimal | None = None
+    venue_time: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +171,7 @@ def known_from(latest: Collection[BalanceEvent]) -> dict[str, Holding]:
             event.balance,
             event.received_at,
             event.available,
+            event.venue_time,
         )
         for event in latest
         if event.kind != "absent"
@@ -443,7 +445,11 @@ class Books:
         event = self._event(observed, told, kind, event_id, place)
         key, pocket = event.key, observed.pocket
         self.known[key] = Holding(
-            pocket, observed.balance, told.received_at, observed.available
+            pocket,
+            observed.balance,
+            told.received_at,
+            observed.available,
+            observed.venue_time,
         )
         self._codes[key] = pocket.venue_asset
         return event

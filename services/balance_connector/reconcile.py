@@ -4,7 +4,8 @@ A poll is a picture of some moment between its request and its answer. A balance
 event moved from just before the request until a settle time after the answer had one
 value all the while, so both sources must name it. What moved meanwhile is undecided and
 is looked at again with the next answer. A difference counts when two answers in a row
-show the same one: venues answer polls from caches that may lag.
+show the same one: venues answer polls from caches that may lag. Where an answer says of
+when its balances are, one that is older than what the stream told last is undecided.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -21,6 +22,10 @@ from balance_schemas.records import Difference
 
 BEFORE = timedelta(seconds=2)
 """How long before the request a balance must have been at rest."""
+
+LAG_MAX = timedelta(hours=1)
+"""How long polls may lag behind the stream by their own times. After that they are
+taken at their word: a venue that dates nothing anew must not hide a lost message."""
 
 DIFFERENCES_MAX = 1_000
 """Most differences that one record lists: it has to fit a Kafka record."""
@@ -49,11 +54,19 @@ and, as far as they agree on those sums, the kind of wallet in between."""
 
 
 class Sums(NamedTuple):
-    """What one source says of a group: sum, one of its pockets, when it was told."""
+    """What one source says of a group.
+
+    Attributes:
+        amount: sum of its balances.
+        pocket: of one of them.
+        told_at: when the last of them arrived; None for polls.
+        venue_time: of when the newest of them is, as the venue says; None: it does not.
+    """
 
     amount: Decimal
     pocket: Pocket
     told_at: datetime | None = None
+    venue_time: datetime | None = None
 
 
 class Found(NamedTuple):
@@ -138,6 +151,9 @@ def compare(
     streamed = _streamed(known.values(), groups_of)
     observed = _observed(picture, groups_of)
     spared = _spared(known, picture, groups_of)
+    newest = max(
+        (row.venue_time for row in picture.rows if row.venue_time), default=None
+    )
     unmapped = {
         group
         for row in picture.rows
@@ -154,6 +170,9 @@ def compare(
             continue
         ours, theirs = streamed.get(group), observed.get(group)
         motion = "unreadable" if group in spared else _motion(ours, answered)
+        if motion is None and _amount(ours) != _amount(theirs):
+            of = theirs.venue_time if theirs else newest
+            motion = "venue_lag" if _lags(ours, of, answered) else None
         if motion in _UNDECIDED and group in agreed:
             continue
         if _amount(ours) == _amount(theirs) and motion is None:
@@ -198,12 +217,8 @@ def _streamed(holdings: Collection[Holding], groups_of: GroupsOf) -> dict[Group,
     for told in holdings:
         for group in groups_of(told.pocket):
             held = sums.get(group)
-            if held is None:
-                sums[group] = Sums(told.balance, told.pocket, told.told_at)
-            else:
-                amount = _WIDE.add(held.amount, told.balance)
-                latest = max(told.told_at, held.told_at or told.told_at)
-                sums[group] = Sums(amount, told.pocket, latest)
+            one = Sums(told.balance, told.pocket, told.told_at, told.venue_time)
+            sums[group] = _added(held, one) if held else one
     return sums
 
 
@@ -212,9 +227,19 @@ def _observed(picture: Picture, groups_of: GroupsOf) -> dict[Group, Sums]:
     for row in picture.rows:
         for group in groups_of(row.pocket):
             held = sums.get(group)
-            total = _WIDE.add(held.amount, row.balance) if held else row.balance
-            sums[group] = Sums(total, row.pocket)
+            one = Sums(row.balance, row.pocket, None, row.venue_time)
+            sums[group] = _added(held, one) if held else one
     return sums
+
+
+def _added(held: Sums, one: Sums) -> Sums:
+    amount = _WIDE.add(held.amount, one.amount)
+    told_at = _later(held.told_at, one.told_at)
+    return Sums(amount, one.pocket, told_at, _later(held.venue_time, one.venue_time))
+
+
+def _later(one: datetime | None, other: datetime | None) -> datetime | None:
+    return max(one, other) if one and other else one or other
 
 
 def _spared(
@@ -242,6 +267,14 @@ def _motion(ours: Sums | None, answered: Answered) -> str | None:
         return None
     inside = answered.requested_at <= told_at <= answered.answered_at
     return "torn_answer" if inside and answered.calls > 1 else "venue_lag"
+
+
+def _lags(ours: Sums | None, of: datetime | None, answered: Answered) -> bool:
+    """Whether an answer of that time may not know yet what the stream told."""
+    if ours is None or ours.told_at is None or ours.venue_time is None or of is None:
+        return False
+    told = min(ours.venue_time, ours.told_at)  # whatever a venue's clock says
+    return of < told and answered.requested_at - ours.told_at < LAG_MAX
 
 
 def _cause(

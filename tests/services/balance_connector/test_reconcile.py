@@ -124,6 +124,64 @@ def test_motion_is_undecided(at, calls, cause):
     assert "inconclusive" == found.verdict
 
 
+@pytest.mark.parametrize(
+    ("told", "dated", "answered", "cause"),
+    [
+        (-60, -60, -61, "venue_lag"),  # the answer does not know of it yet
+        (-60, -60, -60, "missed_event"),
+        (-60, -60, -30, "missed_event"),  # it knows of something later
+        (-60, 3600, -61, "venue_lag"),
+        (-60, 3600, -60, "missed_event"),  # the stream's clock is wrong: arrival counts
+        (-3600, -3600, -3601, "missed_event"),  # nothing lags for so long
+        (-60, None, -61, "missed_event"),
+        (-60, -60, None, "missed_event"),
+    ],
+)
+def test_answer_of_before_what_was_told_is_undecided(told, dated, answered, cause):
+    """Where the venue says of when its balances are, an older one is no difference."""
+
+    def at(seconds: int | None) -> datetime | None:
+        return None if seconds is None else ASKED + SECOND * seconds
+
+    known = {
+        "k": Holding(pocket("BTC"), Decimal(1), at(told), venue_time=at(dated)),
+    }
+    row = Observed(pocket("BTC"), Decimal(2), venue_time=at(answered))
+    other = Answered(Picture([row]), ASKED, ASKED + SECOND, 1)
+    found = compared(known, other, other)
+
+    assert {"BTC": cause} == causes(found)
+    assert ("inconclusive" if cause == "venue_lag" else "inconsistent") == found.verdict
+
+
+@pytest.mark.parametrize(
+    ("other", "cause"), [(-61, "venue_lag"), (-59, "missed_event"), (None, None)]
+)
+def test_balance_that_is_not_listed_yet_is_undecided(other, cause):
+    """An answer is of when its newest row is; one without dates says nothing of it."""
+    at = ASKED - SECOND * 60
+    since = None if other is None else ASKED + SECOND * other
+    known = {
+        "new": Holding(pocket("BTC"), Decimal(1), at, venue_time=at),
+        "old": Holding(pocket("USD"), Decimal(5), LONG_AGO, venue_time=LONG_AGO),
+    }
+    row = Observed(pocket("USD"), Decimal(5), venue_time=since)
+    answered = Answered(Picture([row]), ASKED, ASKED + SECOND, 1)
+
+    found = compared(known, answered, answered)
+
+    assert {"BTC": cause or "missed_event"} == causes(found)
+
+
+def test_equal_balance_is_equal_whatever_its_date():
+    """A venue may date the same change differently in its two answers."""
+    known = {"k": Holding(pocket("BTC"), Decimal(1), LONG_AGO, venue_time=LONG_AGO)}
+    row = Observed(pocket("BTC"), Decimal(1), venue_time=LONG_AGO - SECOND)
+    found = compared(known, Answered(Picture([row]), ASKED, ASKED + SECOND, 1))
+
+    assert "consistent" == found.verdict
+
+
 def test_equal_in_motion_is_undecided_too():
     """It may be equal by chance; nothing is listed, since nothing differs."""
     found = compared(streamed(BTC="1", at=ASKED), answer(BTC="1"))
