@@ -22,6 +22,18 @@ def account_key(venue: str, account: str) -> str:
     return f"{encode_part(venue)}|{encode_part(account)}"
 
 
+def owner_of(key: str | None) -> tuple[str, str]:
+    """Return venue and account of a key that is made here; empty texts of another."""
+    match (key or "").split("|"):
+        case [venue, account, *_] if venue and account:
+            return _decoded(venue), _decoded(account)
+    return "", ""
+
+
+def _decoded(part: str) -> str:
+    return part.replace("%7C", "|").replace("%2F", "/").replace("%25", "%")
+
+
 def status_key(venue: str, account: str, feed: str) -> str:
     """Return ``venue|account|feed``, the key of a feed's status."""
     return f"{account_key(venue, account)}|{encode_part(feed)}"

@@ -23,10 +23,10 @@ from balance_connector.rest import Nonces, RestClient
 from balance_connector.status import HEARTBEAT_S, Board
 from balance_connector.stream import StreamRunner
 from balance_connector.stretches import Stretches
-from balance_connector.tell import DEAD_LETTER_BYTES_MAX, Teller
+from balance_connector.tell import Teller
 from balance_connector.venue import Credentials, State, Venue
 from balance_connector.witness import StreamWitness
-from balance_schemas.records import ConnectorStatus, DeadLetter
+from balance_schemas.records import ConnectorStatus
 from balance_schemas.topics import (
     DEAD_LETTERS,
     EVENTS,
@@ -38,7 +38,14 @@ from balance_schemas.topics import (
 from balance_shared import telemetry
 from balance_shared.clock import Clock, SystemClock
 from balance_shared.errors import RecordInvalid, SettingsError, VenueRefused
-from balance_shared.kafka import Incoming, Producer, apply_topics, outgoing
+from balance_shared.kafka import (
+    INVALID_RECORD,
+    Incoming,
+    Producer,
+    apply_topics,
+    dead_letter,
+    outgoing,
+)
 from balance_shared.registry import Registry
 from balance_shared.service import Parts
 from balance_shared.settings import PREFIX, ConnectorSettings
@@ -150,25 +157,10 @@ class Connector:
 
     def _dead_letter(self, incoming: Incoming, error: RecordInvalid) -> None:
         """Dead-letter a record of the bus that cannot be read."""
-        now, value = self._clock.now(), incoming.value or b""
-        letter = DeadLetter(
-            venue=self._account.venue,
-            account=self._account.alias,
-            service="connector",
-            reason="invalid_record",
-            error=str(error)[:1000],
-            source_topic=incoming.topic,
-            source_partition=incoming.partition,
-            source_offset=incoming.offset,
-            received_at=now,
-            payload=value[:DEAD_LETTER_BYTES_MAX],
-            payload_size=len(value),
-        )
-        time_ms = int(now.timestamp() * 1000)
-        record = outgoing(DEAD_LETTERS, self._account.key, letter, time_ms)
+        record = dead_letter(incoming, error, "connector", self._clock.now())
         born_s, size = self._clock.monotonic(), len(record.body)
         self._outbox.put(Entry([record], born_s, size=size))
-        telemetry.DEAD_LETTERS.labels("connector", letter.reason).inc()
+        telemetry.DEAD_LETTERS.labels("connector", INVALID_RECORD).inc()
 
     def _runners(self) -> Iterator[Coroutine[Any, Any, None]]:
         """Yield what runs: the feeds, and what a stream and its polls do together."""

@@ -17,13 +17,10 @@ from balance_schemas.records import BalanceEvent, DeadLetter, RawFrame
 from balance_schemas.topics import DEAD_LETTERS, EVENTS, FRAMES, LATEST
 from balance_shared.clock import Clock
 from balance_shared.errors import BusInterrupted, FrameInvalid
-from balance_shared.kafka import Outgoing, outgoing
+from balance_shared.kafka import PAYLOAD_BYTES_MAX, Outgoing, outgoing
 
 PART_BYTES_MAX = 900_000
 """Frames larger than this are split into parts."""
-
-DEAD_LETTER_BYTES_MAX = 512 * 1024
-"""Most bytes of a frame that its dead letter carries."""
 
 CHUNK_EVENTS = 500
 """Events encoded between two turns of the event loop."""
@@ -205,6 +202,6 @@ class Teller:
             epoch=self._epoch,
             index=self._index,
             received_at=received_at,
-            payload=payload[:DEAD_LETTER_BYTES_MAX],
+            payload=payload[:PAYLOAD_BYTES_MAX],
             payload_size=len(payload),
         )

@@ -12,6 +12,7 @@ from typing import Any, LiteralString
 import psycopg
 
 from balance_schemas.decimals import plain
+from balance_schemas.keys import owner_of
 from balance_schemas.records import BalanceEvent
 from balance_schemas.topics import EVENTS, LATEST, Topic
 from balance_shared.errors import BusInterrupted, RecordInvalid, SettingsError
@@ -261,8 +262,8 @@ async def _readable(
 ) -> AsyncIterator[rows.Row]:
     """Yield the rows of records that are due to be stored; count the others."""
     for record in records:
-        owner = rows.dead_letter(record, "", datetime.now(UTC))
-        tally = report.of(f"{owner.venue}|{owner.account}")
+        venue, account = owner_of(record.key)
+        tally = report.of(f"{venue}|{account}")
         place = record.topic, record.partition
         if record.offset >= positions.get(place, 0):
             tally.lag += 1

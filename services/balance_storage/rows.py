@@ -1,4 +1,4 @@
-"""From records to rows: lines of PostgreSQL's COPY, and dead letters. No I/O."""
+"""From records to rows: lines of PostgreSQL's COPY. No I/O."""
 
 import re
 from collections.abc import Collection
@@ -12,8 +12,7 @@ from typing import Any
 import msgspec
 
 from balance_schemas.decimals import plain
-from balance_schemas.keys import account_key
-from balance_schemas.records import BalanceEvent, DeadLetter, Movement
+from balance_schemas.records import BalanceEvent, Movement
 from balance_schemas.writing import EPOCH
 from balance_shared.errors import RecordInvalid
 from balance_shared.kafka import Incoming
@@ -23,9 +22,6 @@ SERVICE = "storage"
 
 KEY_BYTES_MAX = 2000
 """Longest event id or balance key; PostgreSQL cannot index more than about 2,700."""
-
-PAYLOAD_BYTES_MAX = 512 * 1024
-"""How much of an unreadable record goes into its dead letter."""
 
 TEXTS = (
     "event_id",
@@ -238,52 +234,6 @@ def _json(value: Any) -> str:
     if "\\u0000" in text and _NUL_IN_JSON.search(text):
         raise RecordInvalid(_NUL)
     return text
-
-
-def dead_letter(incoming: Incoming, error: str, now: datetime) -> DeadLetter:
-    """Return the dead letter of a record that cannot be read or stored.
-
-    Args:
-        incoming: the record as it lies on the bus.
-        error: what was found, for people.
-        now: time of the finding, UTC.
-
-    Returns:
-        A dead letter that names the record's place; venue and account are taken from
-        the record's key where that has the form of a balance key.
-    """
-    venue, account = _owner(incoming.key)
-    value = incoming.value or b""
-    return DeadLetter(
-        venue=venue,
-        account=account,
-        service=SERVICE,
-        reason="invalid_record",
-        error=error,
-        source_topic=incoming.topic,
-        source_partition=incoming.partition,
-        source_offset=incoming.offset,
-        received_at=now,
-        payload=value[:PAYLOAD_BYTES_MAX],
-        payload_size=len(value),
-    )
-
-
-def _owner(key: str | None) -> tuple[str, str]:
-    """Return venue and account of a record's key, or empty texts."""
-    match (key or "").split("|"):
-        case [venue, account, *_] if venue and account:
-            return _decoded(venue), _decoded(account)
-    return "", ""
-
-
-def _decoded(part: str) -> str:
-    return part.replace("%7C", "|").replace("%2F", "/").replace("%25", "%")
-
-
-def account_of(letter: DeadLetter) -> str:
-    """Return the account key that decides a dead letter's partition."""
-    return letter.key or account_key("", "")
 
 
 Batch = dict[tuple[str, int], list[Incoming]]

@@ -42,12 +42,19 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from balance_schemas.records import BalanceEvent, DeadLetter
+from balance_schemas.records import BalanceEvent
 from balance_schemas.topics import DEAD_LETTERS, EVENTS, FRAMES, Topic
 from balance_shared import telemetry
 from balance_shared.errors import BusInterrupted, PublishError, RecordInvalid
-from balance_shared.kafka import Consumer, Producer, Watch, apply_topics
-from balance_shared.kafka.producer import outgoing
+from balance_shared.kafka import (
+    INVALID_RECORD,
+    Consumer,
+    Outgoing,
+    Producer,
+    Watch,
+    apply_topics,
+    dead_letter,
+)
 from balance_shared.registry import Registry
 from balance_shared.service import Parts
 from balance_shared.settings import StorageSettings
@@ -176,7 +183,7 @@ class _Read:
 
     events: list[rows.Row] = field(default_factory=list)
     others: list[rows.Statement] = field(default_factory=list)
-    letters: list[DeadLetter] = field(default_factory=list)
+    letters: list[Outgoing] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,25 +354,14 @@ class Storage:
                     read.others += others.statements(topic, record, place)
             except RecordInvalid as error:
                 now = datetime.now(UTC)
-                read.letters.append(rows.dead_letter(incoming, str(error), now))
+                read.letters.append(dead_letter(incoming, error, rows.SERVICE, now))
         return read
 
-    async def _publish(self, letters: list[DeadLetter]) -> None:
-        if not letters:
-            return
-        await self._producer.publish(
-            [
-                outgoing(
-                    DEAD_LETTERS,
-                    rows.account_of(letter),
-                    letter,
-                    int(letter.received_at.timestamp() * 1000),
-                )
-                for letter in letters
-            ]
-        )
-        for letter in letters:
-            telemetry.DEAD_LETTERS.labels(rows.SERVICE, letter.reason).inc()
+    async def _publish(self, letters: list[Outgoing]) -> None:
+        if letters:
+            await self._producer.publish(letters)
+            counted = telemetry.DEAD_LETTERS.labels(rows.SERVICE, INVALID_RECORD)
+            counted.inc(len(letters))
 
     async def _go_back(self, consumer: Consumer, places: Collection[Place]) -> None:
         """Read on from what the database says."""

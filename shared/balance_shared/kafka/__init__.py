@@ -9,11 +9,14 @@ from balance_shared.kafka.consumer import (
     decoded,
     read_compacted,
 )
+from balance_shared.kafka.letters import INVALID_RECORD, PAYLOAD_BYTES_MAX, dead_letter
 from balance_shared.kafka.producer import Outgoing, Producer, outgoing
 from balance_shared.kafka.reading import Reader
 from balance_shared.kafka.watch import Watch
 
 __all__ = [
+    "INVALID_RECORD",
+    "PAYLOAD_BYTES_MAX",
     "Consumer",
     "Incoming",
     "LeaveOut",
@@ -23,6 +26,7 @@ __all__ = [
     "Watch",
     "answering",
     "apply_topics",
+    "dead_letter",
     "decoded",
     "outgoing",
     "read_compacted",

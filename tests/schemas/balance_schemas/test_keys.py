@@ -10,6 +10,7 @@ from balance_schemas.keys import (
     account_key,
     balance_key,
     encode_part,
+    owner_of,
     partition_of,
     status_key,
 )
@@ -42,6 +43,14 @@ def test_balance_key_can_be_read_back(parts):
     wallet, wallet_id = pocket.split("/")
     found = (venue, account, subaccount, wallet, wallet_id, asset)
     assert parts == tuple(decoded(part) for part in found)
+
+
+@given(balances)
+def test_every_key_tells_its_owner(parts):
+    """Whose it is can be told from an account key and from a balance key."""
+    venue, account, *_ = parts
+    owner = (venue, account) if venue and account else ("", "")
+    assert owner == owner_of(balance_key(*parts)) == owner_of(account_key(*parts[:2]))
 
 
 @given(balances, balances)

@@ -44,11 +44,6 @@ def unescape(text):
     return read
 
 
-def incoming(key="kraken|main||spot/main|BTC", value=b"\0\0\0\0\1x"):
-    """Return a record as it lies on the bus."""
-    return Incoming("balances.events.v1", 2, 99, key, value, 0)
-
-
 def test_every_field_of_an_event_has_a_column(make_event):
     """What the line leaves out is in the balance key; ledger lines have their own."""
     in_key = {"venue", "account", "subaccount", "wallet", "wallet_id", "asset"}
@@ -153,44 +148,6 @@ def test_backslash_before_u0000_is_no_nul(make_event):
     """The six characters of an escape are an ordinary text."""
     row = fields(make_event(attributes={"a": "\\u0000"}))
     assert json.loads(row["attributes"]) == {"a": "\\u0000"}
-
-
-def test_dead_letter_names_place_and_owner():
-    """A reader of the letter finds the record, and knows whose it was."""
-    letter = rows.dead_letter(incoming("kra%2Fken|ma%7Cin||x"), "broken", NOW)
-    assert (letter.venue, letter.account) == ("kra/ken", "ma|in")
-    assert (letter.source_topic, letter.source_partition, letter.source_offset) == (
-        "balances.events.v1",
-        2,
-        99,
-    )
-    assert (letter.service, letter.reason, letter.error) == (
-        "storage",
-        "invalid_record",
-        "broken",
-    )
-    assert rows.account_of(letter) == "kra%2Fken|ma%7Cin"
-
-
-@pytest.mark.parametrize("key", [None, "", "kraken", "|main", "kraken|"])
-def test_dead_letter_without_a_balance_key_has_no_owner(key):
-    """A key of another form is not guessed at."""
-    letter = rows.dead_letter(incoming(key), "broken", NOW)
-    assert letter.venue == ""
-    assert letter.key is None
-    assert rows.account_of(letter) == "|"
-
-
-def test_dead_letter_of_a_large_record_is_cut():
-    """The letter fits on its topic, and says how large the record was."""
-    letter = rows.dead_letter(incoming(value=b"x" * 600_000), "broken", NOW)
-    assert len(letter.payload) == 512 * 1024
-    assert letter.payload_size == 600_000
-
-
-def test_dead_letter_of_a_tombstone_is_empty():
-    """A record without a value has a letter without a payload."""
-    assert rows.dead_letter(incoming(value=None), "no value", NOW).payload == b""
 
 
 def record(offset, topic="t"):
