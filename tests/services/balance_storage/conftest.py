@@ -166,10 +166,23 @@ class Bus:
 
 
 async def until(met: Callable[[], bool], seconds: float = 120) -> None:
-    """Wait until a condition is met; fails after that many seconds."""
-    async with asyncio.timeout(seconds):
-        while not met():  # noqa: ASYNC110 — the database and Prometheus tell nobody
-            await asyncio.sleep(0.05)
+    """Wait until a condition is met; fails after that many seconds, and says where."""
+    try:
+        async with asyncio.timeout(seconds):
+            while not met():  # noqa: ASYNC110 — the database and Prometheus tell nobody
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        for task in asyncio.all_tasks():
+            print(task.get_name(), *waiting_at(task), sep="\n    ")
+        raise
+
+
+def waiting_at(task: asyncio.Task[Any]) -> Iterator[str]:
+    """Yield where a task waits, from the outside in."""
+    one: Any = task.get_coro()
+    while frame := getattr(one, "cr_frame", None) or getattr(one, "gi_frame", None):
+        yield f"{frame.f_code.co_filename}:{frame.f_lineno} {frame.f_code.co_name}"
+        one = getattr(one, "cr_await", None) or getattr(one, "gi_yieldfrom", None)
 
 
 @pytest.fixture(name="until")
