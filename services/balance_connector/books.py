@@ -279,7 +279,7 @@ class Books:
         )
 
     def update(
-        self, observed: Observed, told: Told, position: int, *, changed: bool = True
+        self, observed: Observed, told: Told, position: int, *, lined: bool = True
     ) -> BalanceEvent:
         """Return the event of one balance that changed.
 
@@ -287,13 +287,14 @@ class Books:
             observed: what was told.
             told: when and where.
             position: place of the fact in its frame, from 0.
-            changed: whether the balance may have. If it is only told more fully, a
-                history has no line of it, and none may be taken for it.
+            lined: whether it tells a line of the ledger. If the balance is only told
+                more fully, or a calculation found it changed, none of a history may be
+                taken for it.
         """
         observed = self._unclashed(observed)
         event_id = self._id(observed, told, position)
         event = self._tell(observed, told, "update", event_id)
-        if changed:
+        if lined:
             fact = Fact(_time(event), event.key, event.balance)
             self.recent.remember(event_id, fact)
         return event

@@ -242,17 +242,12 @@ def _bitfinex_lines(venue: BitfinexVenue) -> list[tuple[str, object]]:
 
 
 def _bitfinex_tells(events: Iterable[BalanceEvent]) -> list[object]:
-    """Return the balances after lines; that more of one is available is no line."""
-    told: list[object] = []
-    last: dict[str, Decimal] = {}
-    for event in events:
-        is_new = event.available is None or event.balance != last.get(event.key)
-        if event.kind != "backfill":
-            last[event.key] = event.balance
-        if event.kind == "backfill" or (event.kind == "update" and is_new):
-            balance = event.balance.normalize()
-            told.append((event.venue_asset, event.wallet_id, balance))
-    return told
+    """Return the balances after lines: answers to calculations have none."""
+    return [
+        (event.venue_asset, event.wallet_id, event.balance.normalize())
+        for event in events
+        if event.kind in {"backfill", "update"} and event.movements
+    ]
 
 
 BITFINEX = Dialect(

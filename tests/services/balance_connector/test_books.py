@@ -176,9 +176,9 @@ def test_facts_are_read_back_as_they_were_remembered():
     one = Decimal(1)
     told = [
         *ours.picture([observed("X", "5"), observed("Y", "7")], TOLD),
-        ours.update(observed("X", "5", available=one), TOLD, 0, changed=False),
+        ours.update(observed("X", "5", available=one), TOLD, 0, lined=False),
         ours.update(observed("X", "6"), TOLD, 1),
-        ours.update(observed("X", "6", available=one), TOLD, 2, changed=False),
+        ours.update(observed("X", "6", available=one), TOLD, 2, lined=False),
         ours.update(observed("Y", "8", available=one), TOLD, 3),
         ours.update(observed("Z", "1", venue_id="L1"), TOLD, 4),
         *ours.backfill([observed("Y", "9", venue_id="L2")], TOLD),

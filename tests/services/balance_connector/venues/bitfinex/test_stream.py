@@ -640,6 +640,26 @@ class TestUpdate:
         assert 1 == len(event.movements)
         assert 1 == len(stream._books.recent)
 
+    @pytest.mark.parametrize(("is_asked", "lines"), [(True, 0), (False, 1)])
+    def test_answer_with_another_balance_is_no_ledger_entry(
+        self, stream, is_asked, lines
+    ):
+        """The update of the change was lost: its line comes by the history.
+
+        Where nothing was asked, a short update is all that is told of a change.
+        """
+        if is_asked:
+            stream.due(NOW)
+        one = '["exchange","BTC",1.75,0,1.75]'
+        (event,) = stream.receive(wu(one, 2), NOW).events
+
+        assert ("update", Decimal("1.75"), ()) == (
+            event.kind,
+            event.balance,
+            event.movements,
+        )
+        assert lines == len(stream._books.recent)
+
     def test_equal_balance_without_the_figure_is_a_change(self, stream):
         """Entries that cancel each other out are two entries."""
         one = row("exchange", "BTC", "1.5", "null", "in and out")
