@@ -579,7 +579,8 @@ class Facts:
     """The facts that events told, as `Books` remembers those that it tells itself.
 
     Pictures tell no facts; a line of a history is known by its id alone; so is an
-    update that only tells more fully what was told before.
+    update that only tells more fully what was told before. What a calculation found
+    changed looks like an update that tells a line, and is taken for one.
 
     Attributes:
         told: the last `RECENT_MAX` of them.
