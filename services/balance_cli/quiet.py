@@ -1,8 +1,10 @@
-"""Commands that answer a question say themselves what failed, in one line."""
+"""Commands that answer a question print the answer; else a bar, or one line."""
 
 import logging
 
 import structlog
+from rich.console import Console
+from rich.progress import Progress
 
 
 def quiet() -> None:
@@ -11,3 +13,9 @@ def quiet() -> None:
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL)
     )
+
+
+def progress() -> Progress:
+    """Return bars on stderr that go when they are done; none where nobody watches."""
+    screen = Console(stderr=True)
+    return Progress(console=screen, transient=True, disable=not screen.is_terminal)

@@ -19,7 +19,7 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
-from balance_cli.quiet import quiet
+from balance_cli.quiet import progress, quiet
 from balance_cli.tables import show
 from balance_cli.times import time_of
 from balance_connector.books import Account
@@ -173,11 +173,11 @@ async def replayed(settings: ServiceSettings, asked: Asked) -> Outcome:
         PublishError: Kafka refuses us.
     """
     outcome = Outcome({}, [])
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    with progress() as bars:
         async with (
             Registry(settings.schema_registry_url, PATIENCE_S) as registry,
-            _Reading(settings, registry, FRAMES, progress) as frames,
-            _Reading(settings, registry, EVENTS, progress) as events,
+            _Reading(settings, registry, FRAMES, bars) as frames,
+            _Reading(settings, registry, EVENTS, bars) as events,
         ):
             for partition in asked.partitions(await frames.measure()):
                 await events.measure()
@@ -198,14 +198,14 @@ class _Reading:
         settings: ServiceSettings,
         registry: Registry,
         topic: Topic,
-        progress: Progress,
+        bars: Progress,
     ) -> None:
         self._where = settings.kafka_bootstrap_servers
         self._registry = registry
         self._topic = topic
         self._reader = Reader(settings, [topic])
-        self._progress = progress
-        self._task = progress.add_task(topic.name, total=None)
+        self._bars = bars
+        self._task = bars.add_task(topic.name, total=None)
         self._begins: Mapping[tuple[str, int], int] = {}
         self._ends: Mapping[tuple[str, int], int] = {}
 
@@ -230,7 +230,7 @@ class _Reading:
             self._begins = await self._reader.beginnings(places)
             self._ends = await self._reader.ends(places)
             count = sum(self._ends[place] - self._begins[place] for place in places)
-            self._progress.update(self._task, total=count)
+            self._bars.update(self._task, total=count)
         return len(places)
 
     async def records(self, partition: int) -> AsyncIterator[Incoming]:
@@ -240,7 +240,7 @@ class _Reading:
         async for batch in self._reader.read(begins, self._ends):
             for incoming in batch:
                 yield incoming
-            self._progress.advance(self._task, len(batch))
+            self._bars.advance(self._task, len(batch))
 
     async def decode(self, record_type: type[R], incoming: Incoming) -> R:
         """Return a record, decoded."""

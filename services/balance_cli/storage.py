@@ -5,9 +5,8 @@ from functools import partial
 
 import psycopg
 import typer
-from rich.console import Console
-from rich.progress import Progress
 
+from balance_cli.quiet import progress
 from balance_shared.errors import BalanceBusError, ExitCode, SettingsError, exit_code
 from balance_shared.service import refuse, run_service
 from balance_shared.settings import StorageSettings, load
@@ -82,9 +81,9 @@ def rebuild_tables() -> None:
 
 
 async def _rebuilt(settings: StorageSettings) -> Rebuilt:
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        bar = progress.add_task("records", total=None)
+    with progress() as bars:
+        bar = bars.add_task("records", total=None)
         return await rebuild(
             settings,
-            lambda done, total: progress.update(bar, completed=done, total=total),
+            lambda done, total: bars.update(bar, completed=done, total=total),
         )

@@ -10,11 +10,10 @@ from typing import Annotated
 import msgspec
 import psycopg
 import typer
-from rich.console import Console
 from rich.progress import Progress, TaskID
 from rich.table import Table
 
-from balance_cli.quiet import quiet
+from balance_cli.quiet import progress, quiet
 from balance_cli.tables import show
 from balance_shared.errors import BalanceBusError, ExitCode, SettingsError
 from balance_shared.service import refuse
@@ -56,10 +55,8 @@ def verify(
     quiet()
     try:
         settings = load(StorageSettings)
-        screen = Console(stderr=True)
-        unseen = not screen.is_terminal
-        with Progress(console=screen, transient=True, disable=unseen) as bar:
-            told = Spoken() if unseen else _shown_by(bar)
+        with progress() as bar:
+            told = Spoken() if bar.disable else _shown_by(bar)
             report = asyncio.run(audit(settings, told))
     except SettingsError as error:
         raise typer.Exit(refuse(error)) from None

@@ -644,10 +644,7 @@ class TestUpdate:
     def test_answer_with_another_balance_is_no_ledger_entry(
         self, stream, is_asked, lines
     ):
-        """The update of the change was lost: its line comes by the history.
-
-        Where nothing was asked, a short update is all that is told of a change.
-        """
+        """Its update was lost, and history has the line; unasked, it is the update."""
         if is_asked:
             stream.due(NOW)
         one = '["exchange","BTC",1.75,0,1.75]'
