@@ -85,6 +85,9 @@ class Fact(msgspec.Struct, frozen=True, gc=False):
     balance: Decimal = ZERO
 
 
+Figures = tuple[Decimal, Decimal | None]
+"""A balance and what is available of it."""
+
 Recent = Remembered[str, Fact]
 """Event id → fact."""
 
@@ -278,23 +281,19 @@ class Books:
             and last.pocket.venue_asset == row.pocket.venue_asset
         )
 
-    def update(
-        self, observed: Observed, told: Told, position: int, *, lined: bool = True
-    ) -> BalanceEvent:
+    def update(self, observed: Observed, told: Told, position: int) -> BalanceEvent:
         """Return the event of one balance that changed.
 
         Args:
             observed: what was told.
             told: when and where.
             position: place of the fact in its frame, from 0.
-            lined: whether it tells a line of the ledger. If the balance is only told
-                more fully, or a calculation found it changed, none of a history may be
-                taken for it.
         """
         observed = self._unclashed(observed)
         event_id = self._id(observed, told, position)
+        held = self.known.get(self.key(observed.pocket))
         event = self._tell(observed, told, "update", event_id)
-        if lined:
+        if _has_line(event, None if held is None else _says(held)):
             fact = Fact(_time(event), event.key, event.balance)
             self.recent.remember(event_id, fact)
         return event
@@ -579,8 +578,7 @@ class Facts:
     """The facts that events told, as `Books` remembers those that it tells itself.
 
     Pictures tell no facts; a line of a history is known by its id alone; so is an
-    update that only tells more fully what was told before. What a calculation found
-    changed looks like an update that tells a line, and is taken for one.
+    update that has no line.
 
     Attributes:
         told: the last `RECENT_MAX` of them.
@@ -588,20 +586,38 @@ class Facts:
 
     def __init__(self) -> None:
         self.told: Recent = Remembered(RECENT_MAX)
-        self._balances: dict[str, Decimal] = {}
+        self._figures: dict[str, Figures] = {}
 
     def take(self, event: BalanceEvent) -> None:
         """Take in the next event of an account."""
         if event.kind == "backfill":
             self.told.remember(event.event_id, Fact(_time(event)))
             return
-        before = self._balances.get(event.key)
-        self._balances[event.key] = event.balance
+        before = self._figures.get(event.key)
+        self._figures[event.key] = event.balance, event.available
         if event.kind == "update":
-            changed = event.available is None or event.balance != before
-            key = event.key if changed else ""
-            fact = Fact(_time(event), key, event.balance if changed else ZERO)
+            fact = Fact(_time(event))
+            if _has_line(event, before):
+                fact = Fact(_time(event), event.key, event.balance)
             self.told.remember(event.event_id, fact)
+
+
+def _has_line(update: BalanceEvent, before: Figures | None) -> bool:
+    """Return whether a ledger has a line of an update.
+
+    Of one that only tells what is available of a balance it has none. Where that was
+    unknown and came together with another balance, a calculation found the change: the
+    update of the line itself was lost, and the line is not told.
+
+    Args:
+        update: the event.
+        before: figures of its balance before it; None: there are none.
+    """
+    if update.available is None or update.movements or before is None:
+        return True
+    balance, available = before
+    was_asked = available is None and balance != ZERO
+    return update.balance != balance and not was_asked
 
 
 def _time(event: BalanceEvent) -> datetime:
@@ -620,7 +636,7 @@ def is_spared(pocket: Pocket, spared: Spared) -> bool:
     )
 
 
-def _says(told: Holding | Observed) -> tuple[Decimal, Decimal | None]:
+def _says(told: Holding | Observed) -> Figures:
     """Return the figures that a reader sees."""
     return told.balance, told.available
 

@@ -171,16 +171,18 @@ def test_change_of_what_is_available_is_a_change():
 
 
 def test_facts_are_read_back_as_they_were_remembered():
-    """Pictures tell none; lines have ids; what only tells more is none of its own."""
+    """Pictures tell none, lines have ids; a fuller or calculated figure has no line."""
     ours = books()
     one = Decimal(1)
+    known = observed("Y", "7", available=one)
     told = [
-        *ours.picture([observed("X", "5"), observed("Y", "7")], TOLD),
-        ours.update(observed("X", "5", available=one), TOLD, 0, lined=False),
+        *ours.picture([observed("X", "5"), known, observed("W", "3")], TOLD),
+        ours.update(observed("X", "5", available=one), TOLD, 0),
         ours.update(observed("X", "6"), TOLD, 1),
-        ours.update(observed("X", "6", available=one), TOLD, 2, lined=False),
+        ours.update(observed("X", "6", available=one), TOLD, 2),
         ours.update(observed("Y", "8", available=one), TOLD, 3),
         ours.update(observed("Z", "1", venue_id="L1"), TOLD, 4),
+        ours.update(observed("W", "4", available=one), TOLD, 5),
         *ours.backfill([observed("Y", "9", venue_id="L2")], TOLD),
     ]
     facts = Facts()
@@ -188,7 +190,7 @@ def test_facts_are_read_back_as_they_were_remembered():
         facts.take(event)
 
     assert ours.recent.items() <= facts.told.items()
-    assert {event.event_id for event in told[2:]} == set(facts.told)
+    assert {event.event_id for event in told[3:]} == set(facts.told)
     assert ["X6", "Y8", "Z1"] == [
         f"{fact.key[-1]}{fact.balance}" for fact in facts.told.values() if fact.key
     ]

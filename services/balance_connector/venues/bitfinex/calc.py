@@ -54,11 +54,6 @@ class CalcQueue:
         """Ask for a wallet soon; where it was asked for, its tries start anew."""
         self._wanted.setdefault(name, _Asked()).times = 0
 
-    def is_asked(self, name: str) -> bool:
-        """Return whether an answer about a wallet may be on its way."""
-        asked = self._wanted.get(name)
-        return asked is not None and asked.at is not None
-
     def told(self, name: str) -> None:
         """Note that a wallet's available part was told."""
         self._wanted.pop(name, None)

@@ -280,18 +280,8 @@ class BitfinexStream:
         tell = moved if changed else standing
         observed = tell(row, pocket, time, array.account_sequence)
         self._held[pocket] = row.balance
-        lined = changed and (bool(observed.movements) or not self._answers(row, pocket))
         self._want_available(observed)
-        return self._books.update(observed, told, position, lined=lined)
-
-    def _answers(self, row: wire.WalletRow, pocket: Pocket) -> bool:
-        """Return whether a row may be the answer to a calculation.
-
-        It may tell a balance whose own update was lost, and is late then: its time is
-        not the time of the change, and the line has words that it lacks.
-        """
-        asked = self._calc is not None and self._calc.is_asked(name_of(pocket))
-        return row.available is not None and asked
+        return self._books.update(observed, told, position)
 
     def _want_available(self, observed: Observed) -> None:
         """Ask for what is available where it is unknown and the wallet is not empty.

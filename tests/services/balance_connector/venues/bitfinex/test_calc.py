@@ -42,19 +42,6 @@ def test_wallet_is_asked_for_once_at_a_time():
     assert [] == asked(queue, NOW + 5 * SECOND)
 
 
-def test_answer_is_on_its_way_between_request_and_figure():
-    """A wallet that is only wanted, or was told, has none."""
-    queue = CalcQueue()
-    found = [queue.is_asked("a")]
-    queue.want("a")
-    found += [queue.is_asked("a")]
-    queue.due(NOW)
-    found += [queue.is_asked("a")]
-    queue.told("a")
-
-    assert [False, False, True, False] == [*found, queue.is_asked("a")]
-
-
 def test_silence_is_asked_again_and_given_up():
     """A wallet whose answer never comes stays unknown."""
     queue = CalcQueue()
