@@ -34,6 +34,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import chain
 
+import psycopg
 import structlog
 from tenacity import (
     AsyncRetrying,
@@ -99,7 +100,8 @@ async def run(
             ``<prefix>.storage``.
 
     Raises:
-        SettingsError: the DSN cannot be read, or the tables cannot be used.
+        SettingsError: the DSN cannot be read, or the tables cannot be used, or not any
+            more.
         PublishError: Kafka refuses us, or the topic is shorter than what is stored.
     """
     parts.not_ready("database", "starting")
@@ -119,7 +121,13 @@ async def run(
     async with lag.watched():
         async for attempt in _for_ever(parts):
             with attempt:
-                await _session(settings, dsn, parts, lag, attempt.retry_state, group)
+                try:
+                    await _session(
+                        settings, dsn, parts, lag, attempt.retry_state, group
+                    )
+                except psycopg.ProgrammingError:
+                    await prepare(dsn)  # which says whose tables or rights they are
+                    raise
 
 
 def read_topics(settings: StorageSettings) -> list[Topic]:

@@ -14,6 +14,8 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from msgspec import structs
+from psycopg.conninfo import make_conninfo
+from pydantic import SecretStr
 
 from balance_schemas.codec import encode_body
 from balance_schemas.keys import account_key
@@ -32,11 +34,12 @@ from balance_schemas.topics import (
     STATUS,
 )
 from balance_shared import telemetry
-from balance_shared.errors import PublishError
+from balance_shared.errors import PublishError, SettingsError
 from balance_shared.kafka import Consumer, Outgoing, Producer
 from balance_shared.kafka.producer import outgoing
 from balance_shared.registry import Registry
 from balance_shared.service import Parts
+from balance_storage.schema import migrate
 from balance_storage.service import run
 
 pytestmark = pytest.mark.integration
@@ -78,6 +81,34 @@ async def test_restart_goes_on_where_the_rows_end(bus, make_event, until):
     async with bus.instance():
         await bus.until_taken(600)
     check(bus, events)
+
+
+async def test_right_that_is_taken_away_ends_it_in_one_line(bus, make_event):
+    """What is missing is named; what came before is stored, the rest waits in Kafka."""
+    owner = bus.settings.postgres_dsn.get_secret_value()
+    migrate(owner)
+    events = history(make_event, 0, 20)
+    with psycopg.connect(owner, autocommit=True) as connection:
+        connection.execute("CREATE ROLE revoked_test LOGIN")
+        connection.execute("GRANT balancebus_writer TO revoked_test")
+        try:
+            dsn = SecretStr(make_conninfo(owner, user="revoked_test"))
+            settings = bus.settings.model_copy(update={"postgres_dsn": dsn})
+            task = asyncio.create_task(run(settings, Parts()))
+            await bus.publish(events[:10])
+            await bus.until_taken(10)
+            connection.execute(
+                "REVOKE INSERT ON balancebus.tellings FROM balancebus_writer"
+            )
+            await bus.publish(events[10:])
+            with pytest.raises(SettingsError, match="lacks INSERT on tellings: GRANT"):
+                async with asyncio.timeout(60):
+                    await task
+        finally:
+            connection.execute("DROP OWNED BY revoked_test")
+            connection.execute("DROP ROLE revoked_test")
+    assert 10 == bus.taken()
+    check(bus, events[:10])
 
 
 async def test_facts_told_twice_are_consumed_once_stored(bus, make_event):
