@@ -172,7 +172,16 @@ _SOURCES: dict[str, tuple[str, str | None, str, dict[str, str]]] = {
         "BalanceEvent",
         None,
         "The current balances, zeros among them, and what is proven of each.",
-        {**_BALANCE_KEY, **_EFFECTIVE, **_HOLDS, **_PROVEN},
+        {
+            **_BALANCE_KEY,
+            **_EFFECTIVE,
+            **_HOLDS,
+            **_PROVEN,
+            "is_judged": (
+                "Whether the verdict is of this very figure; false: of one before it, "
+                "or of another amount; null: there is no verdict."
+            ),
+        },
     ),
     "holdings": (
         "BalanceEvent",

@@ -18,7 +18,7 @@ from balance_storage.schema import Migrated, migrate
 
 pytestmark = pytest.mark.integration
 
-HEAD = "0006"
+HEAD = "0007"
 PLACE = ("t", 0)
 
 

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import psycopg
 import pytest
+from msgspec import structs
 
 from balance_schemas.decimals import add
 from balance_schemas.records import (
@@ -130,13 +131,21 @@ async def test_holdings_keep_claims_and_unknown_apart(books, make_event):
 
 
 async def test_current_balances_say_what_is_proven(books, make_event):
-    """A balance without a proof has no verdict."""
+    """A balance without a proof has no verdict; one of a figure before is not its."""
+    asked = (
+        "SELECT asset, verdict, proven_through, is_judged"
+        " FROM balancebus.current_balances ORDER BY asset"
+    )
     told = [make_event(event_id="a"), make_event(event_id="b", asset="ETH")]
     await books.store(told, [proof(told[0])])
-    assert [("BTC", "PROVEN", hour(10)), ("ETH", None, None)] == books.read(
-        "SELECT asset, verdict, proven_through FROM balancebus.current_balances"
-        " ORDER BY asset"
-    )
+    assert [
+        ("BTC", "PROVEN", hour(10), True),
+        ("ETH", None, None, None),
+    ] == books.read(asked)
+
+    later = structs.replace(told[0], event_id="c", balance=EXACT, sequence=9)
+    await books.store([later])
+    assert ("BTC", "PROVEN", hour(10), False) == books.read(asked)[0]
 
 
 async def test_movements_are_added_up_by_day(books, make_event):
