@@ -23,6 +23,10 @@ from balance_schemas.records import Difference
 BEFORE = timedelta(seconds=2)
 """How long before the request a balance must have been at rest."""
 
+DATES_APART = timedelta(seconds=1)
+"""How far apart stream and polls may date one change. Of two that follow each other as
+soon the second may be lost: that must not pass for polls that lag."""
+
 LAG_MAX = timedelta(hours=1)
 """How long polls may lag behind the stream by their own times. After that they are
 taken at their word: a venue that dates nothing anew must not hide a lost message."""
@@ -151,9 +155,6 @@ def compare(
     streamed = _streamed(known.values(), groups_of)
     observed = _observed(picture, groups_of)
     spared = _spared(known, picture, groups_of)
-    newest = max(
-        (row.venue_time for row in picture.rows if row.venue_time), default=None
-    )
     unmapped = {
         group
         for row in picture.rows
@@ -171,8 +172,7 @@ def compare(
         ours, theirs = streamed.get(group), observed.get(group)
         motion = "unreadable" if group in spared else _motion(ours, answered)
         if motion is None and _amount(ours) != _amount(theirs):
-            of = theirs.venue_time if theirs else newest
-            motion = "venue_lag" if _lags(ours, of, answered) else None
+            motion = "venue_lag" if _lags(ours, theirs, answered) else None
         if motion in _UNDECIDED and group in agreed:
             continue
         if _amount(ours) == _amount(theirs) and motion is None:
@@ -269,12 +269,18 @@ def _motion(ours: Sums | None, answered: Answered) -> str | None:
     return "torn_answer" if inside and answered.calls > 1 else "venue_lag"
 
 
-def _lags(ours: Sums | None, of: datetime | None, answered: Answered) -> bool:
-    """Whether an answer of that time may not know yet what the stream told."""
-    if ours is None or ours.told_at is None or ours.venue_time is None or of is None:
+def _lags(ours: Sums | None, theirs: Sums | None, answered: Answered) -> bool:
+    """Whether a venue dates what it answers before what the stream told.
+
+    What is not listed has no date: it may be of later as well, and nothing any more.
+    """
+    if ours is None or ours.told_at is None or ours.venue_time is None:
+        return False
+    if theirs is None or theirs.venue_time is None:
         return False
     told = min(ours.venue_time, ours.told_at)  # whatever a venue's clock says
-    return of < told and answered.requested_at - ours.told_at < LAG_MAX
+    past = answered.requested_at - ours.told_at
+    return theirs.venue_time < told - DATES_APART and past < LAG_MAX
 
 
 def _cause(
