@@ -26,7 +26,7 @@ from balance_connector.books import Account
 from balance_connector.judgement import REASONS, Difference, Judgement, Telling
 from balance_connector.replay import Replay
 from balance_connector.venues import VENUES
-from balance_schemas.keys import account_key, encode_part, partition_of
+from balance_schemas.keys import account_key, owner_of, partition_of
 from balance_schemas.records import BalanceEvent, RawFrame, Record
 from balance_schemas.topics import EVENTS, FRAMES, Topic
 from balance_shared.errors import (
@@ -77,9 +77,9 @@ class Asked:
 
     def names(self, key: str | None) -> bool:
         """Whether the account of a record's key is asked for."""
-        venue, _, rest = (key or "").partition("|")
-        named = self.account is None or rest.split("|")[0] == encode_part(self.account)
-        return venue in VENUES and self.venue in {None, venue} and named
+        venue, account = owner_of(key)
+        named = self.venue in {None, venue} and self.account in {None, account}
+        return venue in VENUES and named
 
     def partitions(self, count: int) -> range:
         """Return the partitions in which they lie, of so many."""
@@ -256,7 +256,7 @@ async def _partition(
 
     def judgement_of(key: str) -> Judgement:
         if key not in judgements:
-            venue, account = key.split("|")[:2]
+            venue, account = owner_of(key)
             replay = Replay(VENUES[venue], Account(venue, account))
             judgements[key] = Judgement(replay, asked.since, asked.until, first)
         return judgements[key]

@@ -171,11 +171,12 @@ def compare(
             continue
         ours, theirs = streamed.get(group), observed.get(group)
         motion = "unreadable" if group in spared else _motion(ours, answered)
-        if motion is None and _amount(ours) != _amount(theirs):
-            motion = "venue_lag" if _lags(ours, theirs, answered) else None
+        differs = _amount(ours) != _amount(theirs)
+        if motion is None and differs and _lags(ours, theirs, answered):
+            motion = "venue_lag"
         if motion in _UNDECIDED and group in agreed:
             continue
-        if _amount(ours) == _amount(theirs) and motion is None:
+        if motion is None and not differs:
             agreed.add(group)
             continue
         agreed.discard(group)

@@ -17,7 +17,12 @@ from balance_schemas.records import BalanceEvent, DeadLetter, RawFrame
 from balance_schemas.topics import DEAD_LETTERS, EVENTS, FRAMES, LATEST
 from balance_shared.clock import Clock
 from balance_shared.errors import BusInterrupted, FrameInvalid
-from balance_shared.kafka import PAYLOAD_BYTES_MAX, Outgoing, outgoing
+from balance_shared.kafka import (
+    ERROR_CHARS_MAX,
+    PAYLOAD_BYTES_MAX,
+    Outgoing,
+    outgoing,
+)
 
 PART_BYTES_MAX = 900_000
 """Frames larger than this are split into parts."""
@@ -197,7 +202,7 @@ class Teller:
             account=self._account.alias,
             service="connector",
             reason=invalid.reason,
-            error=str(invalid)[:1000],
+            error=str(invalid)[:ERROR_CHARS_MAX],
             feed=self._feed,
             epoch=self._epoch,
             index=self._index,

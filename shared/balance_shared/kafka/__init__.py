@@ -9,12 +9,18 @@ from balance_shared.kafka.consumer import (
     decoded,
     read_compacted,
 )
-from balance_shared.kafka.letters import INVALID_RECORD, PAYLOAD_BYTES_MAX, dead_letter
+from balance_shared.kafka.letters import (
+    ERROR_CHARS_MAX,
+    INVALID_RECORD,
+    PAYLOAD_BYTES_MAX,
+    dead_letter,
+)
 from balance_shared.kafka.producer import Outgoing, Producer, outgoing
 from balance_shared.kafka.reading import Reader
 from balance_shared.kafka.watch import Watch
 
 __all__ = [
+    "ERROR_CHARS_MAX",
     "INVALID_RECORD",
     "PAYLOAD_BYTES_MAX",
     "Consumer",
