@@ -37,6 +37,8 @@ class Dialect:
         novelty: moves a balance of an asset, with words, that nobody has seen before.
         polled: what polls tell of the books, where that is less than the stream.
         heartbeat_s: seconds between two signs of life of the venue.
+        untold: faults, by title, of which nothing that the venue sends ever tells: where
+            no number follows, only polls find what was lost.
         silence_s: seconds of silence that the venue's row allows.
         unpermitted: choices of a venue whose keys may not read balances.
         unpermitted_fault: or a fault that says so whatever the key.
@@ -69,6 +71,7 @@ class Dialect:
     unpermitted_fault: str | None = None
     polled: Callable[[Books], Books] = dict
     compared: Callable[[Books], Books] = dict
+    untold: frozenset[str] = frozenset()
     passphrase: bool = False
     lines: Callable[[Any], list[tuple[str, object]]] | None = None
     tells: Callable[[Iterable[BalanceEvent]], list[object]] | None = None
@@ -183,6 +186,7 @@ KRAKEN = Dialect(
     polled=_by_asset,
     compared=_by_asset,
     heartbeat_s=1.0,
+    untold=frozenset({"gap count=99"}),
     silence_s=5.0,
     unpermitted={"permissions": frozenset({"create-ws-token"})},
     permission="Query Funds",
@@ -327,6 +331,7 @@ def _zerohash(name: str, settings: Any, venue: Any) -> Dialect:
         ),
         novelty=_zerohash_novelty,
         heartbeat_s=15.0,
+        untold=frozenset({"gap", "gap count=99"}),
         silence_s=37.0,
         unpermitted={},
         unpermitted_fault="permission_denied",
