@@ -21,7 +21,7 @@ from balance_connector.rest import Answer
 from balance_connector.retry import STABLE_S, retrying
 from balance_connector.stretches import Stretches
 from balance_connector.venue import Health, State, StreamProtocol, Stretch
-from balance_connector.watch import Watch
+from balance_connector.watch import NO_ANSWER, Patience, Watch
 from balance_shared.errors import (
     BusInterrupted,
     FrameInvalid,
@@ -72,6 +72,7 @@ class StreamRunner:
         self._unreadable: frozenset[str] = frozenset()
         self._kept: int | None = None
         self._may_connect_s = 0.0
+        self._patience = Patience()
         self.doubt: PictureNeeded | None = None
         self.dispute: str | None = None
 
@@ -87,7 +88,11 @@ class StreamRunner:
                     await self._session_or_error()
 
     async def _session_or_error(self) -> None:
-        """Run one session; an error after a stable time starts the back-off anew."""
+        """Run one session; some errors start the back-off anew.
+
+        Those after a stable time, and that a subscription was not answered: the venue
+        has been waited for already.
+        """
         wait_s = self._may_connect_s - self._clock.monotonic()
         await self._clock.sleep(max(0.0, wait_s))
         started_s = self._clock.monotonic()
@@ -97,6 +102,7 @@ class StreamRunner:
         except (VenueUnavailable, PictureNeeded, FrameInvalid, BusInterrupted) as error:
             self._after(error)
             stable = self._clock.monotonic() - started_s > STABLE_S
+            stable = stable or getattr(error, "reason", "") == NO_ANSWER
             if not stable or isinstance(error, VenueUnavailable):
                 raise
             self._note(error, 0.0)
@@ -133,7 +139,7 @@ class StreamRunner:
         )
         board.set(State.CONNECTING, f"connecting to {self._url}")
         async with self._connect(self._url) as socket:
-            watch = Watch(self._feed, protocol, lambda: self.doubt)
+            watch = Watch(self._feed, protocol, self._patience, lambda: self.doubt)
             dog = asyncio.create_task(watch.run(socket))
             try:
                 await self._open(protocol, socket)
@@ -187,6 +193,7 @@ class StreamRunner:
         before, since = dict(memory.balances), memory.heard_at
         while not protocol.synced:
             await self._next(protocol, socket, watch)
+        watch.pictured()
         all_moved = memory.owed_since is not None
         moved = changed(before, memory.balances, all_=all_moved)
         memory.owed_since = None
@@ -207,11 +214,11 @@ class StreamRunner:
     ) -> None:
         frame = await socket.recv(decode=False)
         watch.arrived()
-        await self._take(protocol, socket, frame)
+        await self._take(protocol, socket, watch, frame)
         watch.taken()
 
     async def _take(
-        self, protocol: StreamProtocol, socket: Socket, frame: bytes
+        self, protocol: StreamProtocol, socket: Socket, watch: Watch, frame: bytes
     ) -> None:
         """Take in one frame and tell what follows from it."""
         board = self._board
@@ -234,6 +241,7 @@ class StreamRunner:
             board.count.note(note)
         for answer in step.send:
             await socket.send(answer, text=True)
+        watch.read(numbered=protocol.sequence != before)
         board.sequence = protocol.sequence
         if step.confirmed:
             board.confirmed_at = received_at

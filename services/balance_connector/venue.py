@@ -176,6 +176,10 @@ class StreamProtocol(Protocol):
         """The venue's number of the last frame taken in."""
 
     @property
+    def answered(self) -> bool:
+        """Whether the venue has shown that it took what `open` sent."""
+
+    @property
     def synced(self) -> bool:
         """Whether the picture is in (or none is to come)."""
 
@@ -281,9 +285,8 @@ class Venue:
             where the venue does not greet.
         connect_interval_s: least seconds between two connections (rate limit).
         heartbeat_s: seconds between two signs of life; after twice that the feed is
-            stale until the next one.
+            stale until the next number, or a new picture where the next has none.
         silence_s_max: seconds without a frame after which the stream is dead.
-        picture_s_max: seconds from the subscription within which the picture comes.
         needs_passphrase: whether an API key has one.
         login_needed: whether a stream cannot be opened without the answer to `login`.
         same_codes: whether stream, polls and history name wallets and assets with the
@@ -307,7 +310,6 @@ class Venue:
     nonces_per_s: int
     heartbeat_s: float
     silence_s_max: float
-    picture_s_max: float = 30.0
     greeting_s_max: float | None = None
     connect_interval_s: float = 0.0
     needs_passphrase: bool = False

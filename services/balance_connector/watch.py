@@ -20,8 +20,42 @@ from balance_shared.errors import BusInterrupted, PictureNeeded
 WATCH_S = 0.25
 """How often the time limits are looked at, in seconds."""
 
+NO_ANSWER = "no_answer"
+"""Why a connection ended on which the subscription, or its answer, may be lost."""
+
+ANSWER_S = 6.0
+"""How long an answer to the subscription is waited for after the venue's first word, in
+seconds; `Patience` makes it more."""
+
+PICTURE_S = 30.0
+"""The same of the picture, where the venue has answered; and of a first word."""
+
+FACTOR_MAX = 4.0
+
 DEGRADED_S_MAX = 300.0
 """How long a picture with unreadable balances serves before a new one is tried."""
+
+
+class Patience:
+    """How long a picture is waited for, over the connections of a feed.
+
+    A large account's picture takes its time; where the subscription was lost it never
+    comes. Waiting tells the two apart: twice as long each time that it was in vain.
+
+    Attributes:
+        factor: by which times are longer than they would be.
+    """
+
+    def __init__(self) -> None:
+        self.factor = 1.0
+
+    def came(self, took_s: float) -> None:
+        """Note how long a picture took; the next may take twice that."""
+        self.factor = min(max(1.0, 2 * took_s / PICTURE_S), FACTOR_MAX)
+
+    def missed(self) -> None:
+        """Note that none came."""
+        self.factor = min(2 * self.factor, FACTOR_MAX)
 
 
 class Watch:
@@ -30,6 +64,7 @@ class Watch:
     Args:
         feed: whose connection.
         protocol: of the connection.
+        patience: of the feed.
         doubt: returns why the balances are in doubt, if somebody says so.
 
     Attributes:
@@ -40,9 +75,11 @@ class Watch:
         self,
         feed: Feed,
         protocol: StreamProtocol,
+        patience: Patience,
         doubt: Callable[[], PictureNeeded | None],
     ) -> None:
         self._doubt = doubt
+        self._patience = patience
         self._venue = feed.venue
         self._protocol = protocol
         self._board = feed.board
@@ -50,9 +87,10 @@ class Watch:
         self._losses = feed.outbox.losses
         self._clock = feed.clock
         self._asked_s: float | None = None
+        self._heard_s: float | None = None
         self._waiting_s: float | None = None
         self._arrived_s = 0.0
-        self._greeted = False
+        self._suspects = False
         self.verdict: PictureNeeded | BusInterrupted | None = None
 
     def listen(self) -> None:
@@ -69,7 +107,29 @@ class Watch:
         silence = self._silence(now_s)
         if silence is not None:
             raise silence
-        self._arrived_s, self._waiting_s, self._greeted = now_s, None, True
+        self._arrived_s, self._waiting_s = now_s, None
+        if self._heard_s is None:
+            self._heard_s = now_s
+
+    def read(self, *, numbered: bool) -> None:
+        """Note what the frame says of those before it.
+
+        Args:
+            numbered: whether it has the number that was due: none was lost before it.
+
+        Raises:
+            PictureNeeded: it comes after a heartbeat that was missed and has no number.
+                What else may be missing nobody would ever see.
+        """
+        if self._suspects and not numbered:
+            text = "the venue was silent, and no number tells that nothing was lost"
+            raise PictureNeeded("heartbeat_missed", text)
+        self._suspects = False
+
+    def pictured(self) -> None:
+        """Note that the picture is there."""
+        if self._asked_s is not None:
+            self._patience.came(self._clock.monotonic() - self._asked_s)
 
     def taken(self) -> None:
         """Note that the frame is on its way to the bus.
@@ -101,27 +161,41 @@ class Watch:
             return None
         waited_s = now_s - self._asked_s
         greeting_s = self._venue.greeting_s_max
-        if not self._greeted and greeting_s is not None and waited_s > greeting_s:
+        if self._heard_s is None and greeting_s is not None and waited_s > greeting_s:
             return PictureNeeded("no_greeting", f"no frame within {waited_s:.0f} s")
         if self._is_degraded() and waited_s > DEGRADED_S_MAX:
             return PictureNeeded("degraded", "perhaps all can be read again by now")
-        if not self._protocol.synced and waited_s > self._venue.picture_s_max:
-            return PictureNeeded("no_picture", f"no picture within {waited_s:.0f} s")
-        return self._silence(now_s)
+        return self._unanswered(waited_s, now_s) or self._silence(now_s)
+
+    def _unanswered(self, waited_s: float, now_s: float) -> PictureNeeded | None:
+        """Return the error of a picture that did not come; the patience grows by it."""
+        if self._protocol.synced:
+            return None
+        text = f"no picture within {waited_s:.0f} s"
+        if self._heard_s is None:
+            return PictureNeeded(NO_ANSWER, text) if waited_s > PICTURE_S else None
+        mending = self._protocol.health.state is State.MAINTENANCE
+        answered = self._protocol.answered or mending
+        limit_s = PICTURE_S if answered else ANSWER_S
+        if now_s - self._heard_s <= limit_s * self._patience.factor:
+            return None
+        self._patience.missed()
+        return PictureNeeded(NO_ANSWER, text)
 
     def _is_degraded(self) -> bool:
         """Whether the picture had something that could not be read."""
         return self._protocol.health.state is State.DEGRADED
 
     def _suspect(self, now_s: float) -> None:
-        """Say stale when a heartbeat is missed; the next frame says otherwise."""
+        """Say stale when a heartbeat is missed; see `read` for the next frame."""
         silent_s = 0.0 if self._waiting_s is None else now_s - self._waiting_s
         if self._protocol.synced and silent_s > 2 * self._venue.heartbeat_s - WATCH_S:
+            self._suspects = True
             self._board.set(State.STALE, "the venue's heartbeat is missing")
 
     def _silence(self, now_s: float) -> PictureNeeded | None:
         """Return the error of too long a silence, counted from the first frame."""
-        if not self._greeted or self._waiting_s is None:
+        if self._heard_s is None or self._waiting_s is None:
             return None
         silent_s = now_s - self._waiting_s
         if silent_s <= self._venue.silence_s_max:

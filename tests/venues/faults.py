@@ -61,8 +61,10 @@ FAULTS = (
     Played("reorder", {}),
     Played("truncate", {}),
     Played("silence", {"seconds": 3, "lose": False}, 3),
-    Played("silence", {"seconds": 80, "lose": True}, 80),
-    Played("silence", {"seconds": 120, "lose": True}, 120),
+    *[
+        Played("silence", {"seconds": seconds, "lose": True}, seconds)
+        for seconds in (3, 26, 56, 80, 92, 116)
+    ],
     Played("half_open", {}),
     Played("close", {}),
     Played("close", {"abort": True}),

@@ -115,16 +115,23 @@ async def test_heartbeats_keep_it_up():
     assert b'{"method":"ping"}' in socket.sent
 
 
-async def test_picture_has_a_time_limit():
-    """Heartbeats without a picture for thirty seconds: connect again."""
-    socket = ScriptedSocket(ACK)
-    bench = Bench(socket)
+@pytest.mark.parametrize(("answers", "limits_s"), [([], (6, 12)), ([ACK], (30, 60))])
+async def test_picture_has_a_time_limit(answers, limits_s):
+    """Heartbeats without a picture: connect again, and wait twice as long then."""
+    sockets = [ScriptedSocket(*answers) for _ in limits_s]
+    bench = Bench(*sockets)
+    ended = []
     async with bench.running():
-        for _ in range(31):
-            socket.say(HEARTBEAT)
+        for second in range(120):
+            for socket in bench.open:
+                socket.say(HEARTBEAT)
             await bench.clock.advance(1)
+            if len(ended) < sum(socket.aborted for socket in sockets):
+                ended.append(second)
 
-    assert socket.aborted
+    first_s, second_s = limits_s
+    assert ended[0] == pytest.approx(first_s, abs=2)
+    assert ended[1] - ended[0] == pytest.approx(second_s, abs=2)
     assert any(reason.startswith("no picture within") for reason in bench.reasons())
 
 
@@ -201,13 +208,30 @@ async def test_outage_backs_off_and_never_gives_up():
     assert "maintenance" in bench.states()
 
 
-async def test_heartbeat_that_was_late_changes_nothing():
-    """The next frame is enough to be live again, without a new picture."""
+async def test_heartbeat_that_was_late_leads_to_a_new_picture():
+    """It has no number: what was told meanwhile and lost would never be seen."""
+    socket = ScriptedSocket(PICTURE)
+    bench = Bench(socket, ScriptedSocket(PICTURE))
+    async with bench.running():
+        await bench.clock.advance(3.0)
+        socket.say(HEARTBEAT)
+        await bench.clock.advance(0.5)
+
+    assert ["live", "stale"] == bench.states()[2:4]
+    assert "live" not in bench.states()[4:-1]
+    assert "live" == bench.states()[-1]
+    assert 2 == bench.connects
+
+
+async def test_number_that_was_due_ends_the_doubt():
+    """Nothing was lost before it, so what is known is good."""
     socket = ScriptedSocket(PICTURE)
     bench = Bench(socket)
     async with bench.running():
         await bench.clock.advance(3.0)
-        socket.say(b'{"channel":"heartbeat"}')
+        socket.say(update(2, "101"))
+        await bench.clock.advance(0.5)
+        socket.say(HEARTBEAT)
         await bench.clock.advance(0.5)
 
     assert ["live", "stale", "live"] == bench.states()[-3:]

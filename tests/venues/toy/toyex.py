@@ -138,7 +138,7 @@ class ToyStream:
         self._options = options
         self._books = books
         self.sequence: int | None = None
-        self.synced = False
+        self.answered = self.synced = False
         self.health = Health(State.SYNCING, "waiting for the picture")
 
     def login(self, nonce: int, now: datetime) -> Request | None:

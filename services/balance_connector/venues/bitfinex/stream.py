@@ -102,10 +102,9 @@ class BitfinexStream:
         self._bad_names: frozenset[str] = frozenset()
         self._degraded = ""
         self._frames = 0
-        self._admitted = False
         self._may_read = False
         self._mended_from: datetime | None = None
-        self.synced = False
+        self.answered = self.synced = False
         self.health = Health(State.SYNCING, "waiting for the picture")
 
     @property
@@ -176,7 +175,7 @@ class BitfinexStream:
         if array.kind not in {"ws", "wu"}:
             known = array.kind in _OTHER_KINDS
             return _ALIVE if known else Step(notes=(Note.UNKNOWN_WORD,))
-        if not self._admitted:
+        if not self.answered:
             raise PictureNeeded("not_admitted", "wallets came before the login was OK")
         self._frames += 1
         sequence = array.sequence
@@ -309,7 +308,7 @@ class BitfinexStream:
                 self._set_good()
             case "auth":
                 self._may_read = check_auth(event) or self._may_read
-                self._admitted = True
+                self.answered = True
             case "unauth":
                 raise PictureNeeded("logged_out", "Bitfinex ended the login")
             case "error":

@@ -17,7 +17,6 @@ authentication".
 from datetime import datetime, timedelta
 
 import msgspec
-from msgspec.structs import replace
 
 from balance_connector.books import Books, Observed, Told
 from balance_connector.rows import NAMELESS, BadRow, invalid_of
@@ -49,10 +48,6 @@ from balance_shared.errors import (
 _TOKEN_PERMISSION = "WebSocket interface - On"  # noqa: S105
 _CHANNEL_PERMISSION = "Query Funds"
 _PING_INTERVAL = timedelta(seconds=2)
-_ANSWER_MAX = timedelta(seconds=6)
-"""Kraken answers a subscription within a second; one that got lost is not answered by
-anything, while pongs and heartbeats go on."""
-
 _SYSTEM_WORDS = frozenset({"online", "maintenance", "cancel_only", "post_only"})
 _DUPLICATE = Step(notes=(Note.DUPLICATE,))
 _NOTHING = Step()
@@ -81,10 +76,9 @@ class KrakenStream:
         self._bad_names: frozenset[str] = frozenset()
         self._pictured = 0
         self._frames = 0
-        self._unanswered_since: datetime | None = None
         self._pinged_at: datetime | None = None
         self.sequence: int | None = None
-        self.synced = False
+        self.answered = self.synced = False
         self.health = Health(State.SYNCING, "waiting for the picture")
 
     def login(self, nonce: int, now: datetime) -> Request | None:
@@ -104,7 +98,6 @@ class KrakenStream:
             params["users"] = "all"
         else:
             params["snapshot"] = True
-        self._unanswered_since = now
         request = {"method": "subscribe", "params": params, "req_id": 1}
         return Step(send=(msgspec.json.encode(request),))
 
@@ -151,7 +144,6 @@ class KrakenStream:
         if envelope.type == "snapshot":
             self.sequence = sequence
             self._pictured = hash(bytes(envelope.data))
-            self._unanswered_since = None
             return self._picture(rows, told)
         self._follow(sequence)
         return self._updates(rows, told)
@@ -275,7 +267,7 @@ class KrakenStream:
     def _other(self, envelope: wire.Envelope, received_at: datetime) -> Step:
         """Take in a frame that carries no balances."""
         if envelope.channel == "heartbeat" or envelope.method == "pong":
-            return self._alive(received_at)
+            return _ALIVE
         if envelope.channel == "status":
             return self._status(wire.read_status(envelope.data))
         if envelope.method == "subscribe":
@@ -289,23 +281,13 @@ class KrakenStream:
             invalid=FrameInvalid("unknown_channel", f"channel or method {what!r}")
         )
 
-    def _alive(self, received_at: datetime) -> Step:
-        """Doubt a subscription that the venue, alive as it is, leaves unanswered."""
-        since = self._unanswered_since
-        if since is None or received_at - since <= _ANSWER_MAX:
-            return _ALIVE
-        if self.health.state is State.MAINTENANCE:
-            return _ALIVE
-        demand = PictureNeeded("no_answer", "the subscription was not answered")
-        return replace(self._doubt(demand), keep=False)
-
     def _acknowledged(self, envelope: wire.Envelope, received_at: datetime) -> Step:
         if envelope.success is not True:
             text = str(envelope.error or "the subscription failed without a reason")
             if text.startswith("Already subscribed"):
                 return _NOTHING
             raise meaning(text, _CHANNEL_PERMISSION, received_at.timestamp())
-        self._unanswered_since = None
+        self.answered = True
         if self._options.users_all and not self.synced:
             self.synced = True
             self._set_live(Health(State.LIVE))

@@ -29,7 +29,6 @@ def _row(name: str, ws_url: str | None, rest_url: str, dialect: Dialect) -> Venu
         nonces_per_s=1_000_000,
         heartbeat_s=15.0,
         silence_s_max=37.0,
-        picture_s_max=30.0,
         needs_passphrase=True,
     )
 

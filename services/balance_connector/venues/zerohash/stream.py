@@ -65,12 +65,7 @@ _PICTURE, _UPDATE = "initial-balance", "balance-updated"
 _DUPLICATE = Step(notes=(Note.DUPLICATE,))
 _ALIVE = Step(keep=False)
 _PING_UNHEARD = timedelta(seconds=1.5)
-"""From one ping to the next where it is not sure that the venue heard us."""
-_FIRST_WORD_MAX = timedelta(seconds=4)
-"""After a subscription; a venue that says nothing for longer was away."""
-_PICTURE_MAX = timedelta(seconds=3)
-"""How long the picture may take once a venue that was away is back: what it was sent
-meanwhile may be lost."""
+"""From one ping to the next until the venue's first word: it may be away."""
 
 
 class ZeroHashStream:
@@ -93,8 +88,8 @@ class ZeroHashStream:
         self._accounts = Accounts(options)
         self._ping_interval = timedelta(seconds=options.ping_interval_s)
         self._pinged_at: datetime | None = None
-        self._unheard_since: datetime | None = None
-        self._back_since: datetime | None = None
+        self._pings = 0
+        self._heard = False
         self._references: dict[Key, str] = {}
         self._bad_names: frozenset[str] = frozenset()
         self._twice: set[Key] = set()
@@ -103,7 +98,7 @@ class ZeroHashStream:
         self._pictured = 0
         self._frames = 0
         self.sequence: int | None = None
-        self.synced = False
+        self.answered = self.synced = False
         self.health = Health(State.SYNCING, "waiting for the picture")
 
     def login(self, nonce: int, now: datetime) -> Request | None:
@@ -111,12 +106,11 @@ class ZeroHashStream:
         return None
 
     def open(self, answer: Response | None, nonce: int, now: datetime) -> Step:
-        """Return the subscription; pings are counted from here.
+        """Return the subscription; a ping is due at once.
 
         Raises:
             SettingsError: the secret is not base64.
         """
-        self._pinged_at = self._unheard_since = now
         wanted = self._options.filter
         subscription = {
             "messageType": "subscribe",
@@ -124,21 +118,24 @@ class ZeroHashStream:
             "body": {"filter": wanted} if wanted else {},
             "useMultiChainAssetFormat": self._options.multi_chain_assets,
         }
+        self._pinged_at = now - self._ping_interval
         return Step(send=(self._signed(subscription, now),))
 
     def due(self, now: datetime) -> tuple[bytes, ...]:
         """Return a ping when it is time for one, the picture being there or not.
 
-        They are frequent until the venue's first word, and where that came late.
+        The first follows the subscription: its pong says that both were heard. They
+        are frequent until the venue's first word.
         """
         if self._pinged_at is None:
             return ()
         interval = self._ping_interval
-        if not self.synced and (self._unheard_since or self._back_since):
+        if not self._heard:
             interval = min(interval, _PING_UNHEARD)
         if timedelta(0) <= now - self._pinged_at < interval:
             return ()
         self._pinged_at = now
+        self._pings += 1
         bare = self._options.ping_form == "bare"
         return (_BARE_PING if bare else self._signed(_PING, now),)
 
@@ -150,7 +147,7 @@ class ZeroHashStream:
 
     def receive(self, frame: bytes, received_at: datetime) -> Step:
         """Take in one message."""
-        self._hear(received_at)
+        self._heard = True
         try:
             envelope = wire.read_envelope(frame)
             if envelope.kind == _PICTURE:
@@ -158,7 +155,8 @@ class ZeroHashStream:
             if envelope.kind == _UPDATE:
                 return self._update(envelope, self._told(received_at))
             if envelope.kind == "pong":
-                return self._alive(received_at)
+                self.answered = self.answered or self._pings == 1
+                return _ALIVE
             return self._other(envelope)
         except VenueError as error:
             return self._doubt(error)
@@ -308,20 +306,6 @@ class ZeroHashStream:
         if invalid is None or invalid.names <= self._bad_names - {NAMELESS}:
             return Step(invalid=invalid)
         return self._doubt(invalid)
-
-    def _hear(self, received_at: datetime) -> None:
-        """Note whether the first word of the venue came late."""
-        since, self._unheard_since = self._unheard_since, None
-        if since is not None and received_at - since > _FIRST_WORD_MAX:
-            self._back_since = received_at
-
-    def _alive(self, received_at: datetime) -> Step:
-        """Doubt a subscription that a venue which was away leaves unanswered."""
-        since = self._back_since
-        if self.synced or since is None or received_at - since <= _PICTURE_MAX:
-            return _ALIVE
-        demand = PictureNeeded("no_answer", "the subscription was not answered")
-        return replace(self._doubt(demand), keep=False)
 
     def _other(self, envelope: wire.Envelope) -> Step:
         """Take in a message that carries no balances."""

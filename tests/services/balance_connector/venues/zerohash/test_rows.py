@@ -23,7 +23,6 @@ def test_rows():
     assert zerohash.needs_passphrase
     assert ndax.needs_passphrase
     assert zerohash.options is ndax.options
-    assert 30.0 == ndax.picture_s_max
 
 
 @pytest.mark.parametrize(

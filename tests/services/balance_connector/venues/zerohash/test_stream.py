@@ -163,14 +163,18 @@ class TestOpen:
 
     @pytest.mark.parametrize(
         ("pong_s", "pinged_s"),
-        [(1.6, [1.5, 11.5, 21.5]), (4.5, [1.5, 3, 4.5, 6, 7.5])],
+        [
+            (0.1, [0, 10, 20]),
+            (1.6, [0, 1.5, 11.5, 21.5]),
+            (4.5, [0, 1.5, 3, 13]),
+        ],
     )
-    def test_pings_are_frequent_while_the_venue_may_be_away(self, pong_s, pinged_s):
-        """A venue that answers soon takes its time for the picture in peace."""
+    def test_pings_are_frequent_until_the_first_word(self, pong_s, pinged_s):
+        """One is due at once: its pong says that the subscription was heard as well."""
         stream = connection(ping_interval_s=10)
         stream.open(None, 1, NOW)
         pinged = []
-        for tenth in range(1, 80 if pong_s > 4 else 230):
+        for tenth in range(230):
             at = NOW + timedelta(seconds=tenth / 10)
             if tenth / 10 == pong_s:
                 stream.receive(b'{"messageType":"pong"}', at)
@@ -178,28 +182,16 @@ class TestOpen:
                 pinged.append(tenth / 10)
         assert pinged_s == pinged
 
-    @pytest.mark.parametrize(
-        ("pongs_s", "doubted"),
-        [
-            ((1.5, 3, 4.5, 6, 25), False),
-            ((4.5, 6, 7.5), False),
-            ((4.5, 6, 7.6), True),
-            ((20, 23.1), True),
-        ],
-    )
-    def test_subscription_sent_to_a_venue_that_was_away_is_doubted(
-        self, pongs_s, doubted
-    ):
-        """Its first word came late, and then pongs and no picture for three seconds."""
+    @pytest.mark.parametrize(("pong_s", "answered"), [(1.4, True), (1.6, False)])
+    def test_subscription_was_taken_if_the_first_ping_was(self, pong_s, answered):
+        """The pong of a later one says that the venue is there now."""
         stream = connection()
         stream.open(None, 1, NOW)
-        steps = [
-            stream.receive(b'{"messageType":"pong"}', NOW + timedelta(seconds=at_s))
-            for at_s in pongs_s
-        ]
-        demands = [step.demand.reason for step in steps if step.demand]
-        assert (["no_answer"] if doubted else []) == demands
-        assert (State.STALE if doubted else State.SYNCING) is stream.health.state
+        for at in NOW, NOW + timedelta(seconds=pong_s):
+            stream.due(at)
+        stream.receive(b'{"messageType":"pong"}', at)
+
+        assert answered is stream.answered
 
     def test_late_picture_is_no_reason_for_doubt(self):
         """Once it is there pongs say that the venue is, and no more."""
@@ -217,16 +209,16 @@ class TestOpen:
         before = stream.due(NOW)
         stream.open(None, 1, NOW)
         stream.receive(picture(row()), NOW)
-        times = [NOW + timedelta(seconds=s) for s in (9, 10, 19, 20)]
+        times = [NOW + timedelta(seconds=s) for s in (0, 9, 10, 19, 20)]
         sent = [stream.due(time) for time in times]
         pings = [msgspec.json.decode(frame) for frames in sent for frame in frames]
 
         assert () == before
-        assert [0, 1, 0, 1] == [len(frames) for frames in sent]
-        assert [("ping", "1767323055"), ("ping", "1767323065")] == [
+        assert [1, 0, 1, 0, 1] == [len(frames) for frames in sent]
+        assert [("ping", f"17673230{second}") for second in (45, 55, 65)] == [
             (ping["messageType"], ping["timestamp"]) for ping in pings
         ]
-        assert 2 == len({ping["signature"] for ping in pings})
+        assert 3 == len({ping["signature"] for ping in pings})
 
     def test_bare_ping(self):
         """As the guide pages show it."""
