@@ -35,7 +35,7 @@ COLUMNS = (
 LINK_BYTES = 16
 
 
-class End(msgspec.Struct, frozen=True):
+class End(msgspec.Struct, frozen=True, gc=False):
     """Where an account's chain ends.
 
     Attributes:
@@ -47,7 +47,7 @@ class End(msgspec.Struct, frozen=True):
     link: bytes = bytes(LINK_BYTES)
 
 
-class Link(msgspec.Struct, frozen=True):
+class Link(msgspec.Struct, frozen=True, gc=False):
     """A telling in its chain.
 
     Attributes:

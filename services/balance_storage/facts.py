@@ -33,7 +33,7 @@ BACKFILL = "backfill"
 """The kind that never is a current balance."""
 
 
-class Head(msgspec.Struct, frozen=True):
+class Head(msgspec.Struct, frozen=True, gc=False):
     """What holds for a key.
 
     Attributes:
@@ -45,20 +45,21 @@ class Head(msgspec.Struct, frozen=True):
     effective_at: datetime
 
 
-class Telling(msgspec.Struct, frozen=True):
+class Telling(msgspec.Struct, frozen=True, gc=False):
     """A record that is stored.
 
     Attributes:
         row: the record.
         effective_at: when it took effect; None: never.
         again: its id was told before.
-        holds: it is the balance of its key now, until the next that holds.
+        head: what holds for its key with it, until the next that has one; None: it
+            does not hold.
     """
 
     row: Row
     effective_at: datetime | None
     again: bool
-    holds: bool
+    head: Head | None
 
 
 def settle(
@@ -83,16 +84,16 @@ def settle(
         if event.kind == BACKFILL:
             if not again:
                 live[digest] = None
-                yield Telling(row, time_of(event, now), again=False, holds=False)
+                yield Telling(row, time_of(event, now), again=False, head=None)
             continue
         told = live.get(digest)
         if told is not None and told >= event.epoch:
             continue
         live[digest] = event.epoch
-        effective_at = _effective(event, holds.get(row.key), now)
-        if effective_at is not None:
-            holds[row.key] = Head(event.epoch, effective_at)
-        yield Telling(row, effective_at, again, effective_at is not None)
+        head = _head(event, holds.get(row.key), now)
+        if head is not None:
+            holds[row.key] = head
+        yield Telling(row, head.effective_at if head else None, again, head)
 
 
 def time_of(event: BalanceEvent, now: datetime) -> datetime:
@@ -102,14 +103,14 @@ def time_of(event: BalanceEvent, now: datetime) -> datetime:
     return min(time, now)
 
 
-def _effective(
-    event: BalanceEvent, head: Head | None, now: datetime
-) -> datetime | None:
-    """Return when a live record takes effect; None if it never does."""
+def _head(event: BalanceEvent, before: Head | None, now: datetime) -> Head | None:
+    """Return what holds with a live record; None if the record never does."""
     time = time_of(event, now)
-    if head is None:
-        return time
-    return max(time, head.effective_at) if event.epoch >= head.epoch else None
+    if before is None:
+        return Head(event.epoch, time)
+    if event.epoch < before.epoch:
+        return None
+    return Head(event.epoch, max(time, before.effective_at))
 
 
 def months(times: Iterable[datetime]) -> set[datetime]:

@@ -71,9 +71,9 @@ def lines(links: Iterable[Link], numbers: Numbers, beside: Beside) -> Iterator[s
         else:
             epoch = None if event.kind == BACKFILL else event.epoch
             beside.ids.append(_id(row.digest, epoch, account_id, number))
-        if telling.holds and telling.effective_at:
+        if telling.head is not None:
             beside.current[balance_id] = account_id, number, row.received_at
-            beside.heads[row.key] = Head(event.epoch, telling.effective_at)
+            beside.heads[row.key] = telling.head
         place_id = numbers.places[placed.topic, placed.partition]
         told = copied_lines(() if telling.again else row.movements)
         start = f"{balance_id}\t{account_id}\t{number}\t{place_id}"

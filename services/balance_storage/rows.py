@@ -53,15 +53,22 @@ COLUMNS = (
 )
 """Columns of an event's line: what its balance key and its partition do not say."""
 
-MOVEMENT_TEXTS = ("movement_id", "reference_id", "type", "subtype", "category")
-MOVEMENT_AMOUNTS = ("amount", "fee", "change")
+MOVEMENT_TEXTS = (
+    "movement_id",
+    "reference_id",
+    "type",
+    "subtype",
+    "category",
+    "occurred_at_text",
+)
 MOVEMENT_COLUMNS = (
     "received_at",
     "line",
     *MOVEMENT_TEXTS,
-    "occurred_at_text",
     "attributes",
-    *MOVEMENT_AMOUNTS,
+    "amount",
+    "fee",
+    "change",
     "occurred_at",
 )
 """Columns of a ledger line; the first says when its event arrived."""
@@ -87,10 +94,9 @@ _NUL_IN_JSON = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 _NUL = "a text has a NUL character, which PostgreSQL cannot hold"
 _texts_of = attrgetter(*TEXTS)
 _movement_texts_of = attrgetter(*MOVEMENT_TEXTS)
-_movement_amounts_of = attrgetter(*MOVEMENT_AMOUNTS)
 
 
-class Placed(msgspec.Struct, frozen=True):
+class Placed(msgspec.Struct, frozen=True, gc=False):
     """An event and where its record lies.
 
     Attributes:
@@ -106,7 +112,7 @@ class Placed(msgspec.Struct, frozen=True):
     offset: int
 
 
-class Row(msgspec.Struct, frozen=True):
+class Row(msgspec.Struct, frozen=True, gc=False):
     """An event as it is stored.
 
     Lines are what PostgreSQL itself would write of the row by ``COPY … TO``: they are
@@ -152,31 +158,32 @@ def row_of(placed: Placed) -> Row:
     _check_size("balance key", key)
     if "\0" in key:
         raise RecordInvalid(_NUL)
-    attributes = _attributes(event.attributes)
     venue_time, received_at = time_text(event.venue_time), time_text(event.received_at)
-    values = (
-        str(placed.offset),
-        _copied([*_texts_of(event), event.snapshot_id, attributes]),
-        *map(_amount, (event.balance, event.available)),
-        *map(_amount, (event.delta, event.reported_balance)),
-        venue_time,
-        received_at,
-        str(event.epoch),
-        *map(_number, (event.sequence, event.snapshot_index, event.snapshot_size)),
+    line = (
+        f"{placed.offset}\t{_copied(_texts_of(event))}"
+        f"\t{_copied_one(event.snapshot_id)}\t{_attributes(event.attributes)}"
+        f"\t{_amount(event.balance)}\t{_amount(event.available)}"
+        f"\t{_amount(event.delta)}\t{_amount(event.reported_balance)}"
+        f"\t{venue_time}\t{received_at}\t{event.epoch}\t{_number(event.sequence)}"
+        f"\t{_number(event.snapshot_index)}\t{_number(event.snapshot_size)}"
     )
     movements = tuple(
-        f"{received_at}\t{line}\t{_movement(movement)}"
-        for line, movement in enumerate(event.movements)
+        [
+            f"{received_at}\t{at}\t{_movement(movement)}"
+            for at, movement in enumerate(event.movements)
+        ]
     )
-    digest, line = digest_of(event.event_id), "\t".join(values)
+    digest = digest_of(event.event_id)
     return Row(placed, key, digest, venue_time, received_at, line, movements)
 
 
 def _movement(movement: Movement) -> str:
-    attributes = _attributes(movement.attributes)
-    texts = [*_movement_texts_of(movement), movement.occurred_at_text, attributes]
-    amounts = map(_amount, _movement_amounts_of(movement))
-    return "\t".join((_copied(texts), *amounts, time_text(movement.occurred_at)))
+    texts = "\t".join(map(_copied_one, _movement_texts_of(movement)))
+    return (
+        f"{texts}\t{_attributes(movement.attributes)}"
+        f"\t{_amount(movement.amount)}\t{_amount(movement.fee)}"
+        f"\t{_amount(movement.change)}\t{time_text(movement.occurred_at)}"
+    )
 
 
 def time_text(time: datetime | None) -> str:
@@ -207,14 +214,22 @@ def _check_size(name: str, text: str) -> None:
         raise RecordInvalid(f"{name} is longer than {KEY_BYTES_MAX} bytes")
 
 
-def _copied(texts: list[str | None]) -> str:
+def _copied(texts: Collection[str]) -> str:
     """Return texts as COPY reads them; most have nothing to escape."""
-    told = "".join(filter(None, texts))
-    if not told.isprintable() or "\\" in told:
-        if "\0" in told:
-            raise RecordInvalid(_NUL)
-        return "\t".join([NULL if text is None else escaped(text) for text in texts])
-    return "\t".join([NULL if text is None else text for text in texts])
+    told = "".join(texts)
+    if told.isprintable() and "\\" not in told:
+        return "\t".join(texts)
+    return "\t".join(map(_copied_one, texts))
+
+
+def _copied_one(text: str | None) -> str:
+    if text is None:
+        return NULL
+    if text.isprintable() and "\\" not in text:
+        return text
+    if "\0" in text:
+        raise RecordInvalid(_NUL)
+    return escaped(text)
 
 
 def _amount(amount: Decimal | None) -> str:
@@ -226,14 +241,12 @@ def _number(number: int | None) -> str:
 
 
 def _attributes(attributes: dict[str, str]) -> str:
-    return _json(attributes) if attributes else "{}"
-
-
-def _json(value: Any) -> str:
-    text = msgspec.json.encode(value).decode()
+    if not attributes:
+        return "{}"
+    text = msgspec.json.encode(attributes).decode()
     if "\\u0000" in text and _NUL_IN_JSON.search(text):
         raise RecordInvalid(_NUL)
-    return text
+    return _copied_one(text)
 
 
 Batch = dict[tuple[str, int], list[Incoming]]

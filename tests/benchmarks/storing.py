@@ -1,19 +1,24 @@
 """Batches of events, stored and copied bare.
 
-The bare rows are flat: an event with all its texts, a ledger line with its event's id,
+The bare rows are flat: an event with all its values, a ledger line with its event's id,
 as one would keep them without an index, a constraint or a thought; that is the layout
-of revision 0002, so that figures can be compared over releases. Both start from the
-same `rows.Row`s, and make text of them as they go. Beside it, COPY of text that was
-ready before, which is PostgreSQL alone, into flat tables and into tables with our
-columns and indexes.
+of revision 0002, so that figures can be compared over releases. Both begin with the
+same decoded records and end with the last commit. Bare is what psycopg's documentation
+shows: ``write_row``, a row at a time.
+
+Beside it, COPY of text that was made before the clock runs, which is PostgreSQL alone,
+into flat tables and into tables with our columns and indexes.
 """
 
 import asyncio
 import gc
+import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from operator import attrgetter
+from typing import Any
 
 import psycopg
 
@@ -23,7 +28,7 @@ from balance_storage.chain import End
 from balance_storage.database import Database
 from balance_storage.drafts import Draft, Ground, drafted, drafting
 from balance_storage.lines import Numbers
-from balance_storage.service import BATCH_RECORDS
+from balance_storage.service import BATCH_RECORDS, RECORDS_AT_ONCE
 
 BATCH = BATCH_RECORDS
 BATCHES = 20
@@ -75,11 +80,14 @@ def update(number: int) -> BalanceEvent:
     )
 
 
-def batches(first: int) -> list[list[rows.Row]]:
+Batch = list[rows.Placed]
+
+
+def batches(first: int) -> list[Batch]:
     """Return `BATCHES` batches."""
     return [
         [
-            rows.row_of(rows.Placed(update(number), *PLACE, number))
+            rows.Placed(update(number), *PLACE, number)
             for number in range(start, start + BATCH)
         ]
         for start in range(first, first + BATCH * BATCHES, BATCH)
@@ -98,31 +106,56 @@ FLAT_EVENTS = (
 FLAT_LINES = ("event_id", "balance_key", *rows.MOVEMENT_COLUMNS)
 
 
-def flat(row: rows.Row) -> tuple[str, str]:
-    """Return an event and its ledger lines with all that they say."""
+_event_values = attrgetter(*KEY, "key")
+_texts = attrgetter(*rows.TEXTS, "snapshot_id")
+_figures = attrgetter(*rows.COLUMNS[-10:])
+_line_texts = attrgetter(*rows.MOVEMENT_TEXTS)
+_line_figures = attrgetter("amount", "fee", "change", "occurred_at")
+
+
+def values(batch: Batch) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
+    """Return what events and their ledger lines say, as rows of the flat tables."""
+    events, lines = [], []
+    for placed in batch:
+        event, at = placed.event, (placed.topic, placed.partition, placed.offset)
+        attributes = json.dumps(event.attributes) if event.attributes else "{}"
+        told = *_event_values(event), *at, *_texts(event), attributes
+        events.append((*told, *_figures(event), event.received_at))
+        for line, movement in enumerate(event.movements):
+            own = event.event_id, event.key, event.received_at, line
+            attributes = (
+                json.dumps(movement.attributes) if movement.attributes else "{}"
+            )
+            told = *own, *_line_texts(movement), attributes
+            lines.append((*told, *_line_figures(movement)))
+    return events, lines
+
+
+def text(row: rows.Row) -> tuple[str, str]:
+    """Return the same as text: of an event, and of its ledger lines."""
     event, at = row.placed.event, row.placed
-    texts = [getattr(event, name) for name in KEY]
-    places = [row.key, at.topic, str(at.partition)]
-    start = f"{event.event_id}\t{row.key}"
-    lines = "".join(f"{start}\t{line}\n" for line in row.movements)
-    return "\t".join([*texts, *places, row.line, START.isoformat()]) + "\n", lines
+    start = "\t".join([*_event_values(event), at.topic, str(at.partition)])
+    lines = [f"{event.event_id}\t{row.key}\t{line}\n" for line in row.movements]
+    return f"{start}\t{row.line}\t{row.received_at}\n", "".join(lines)
 
 
-def texts(batch: list[rows.Row]) -> list[bytes]:
+def texts(batch: Batch) -> list[str]:
     """Return what COPY takes of a batch, for each flat table."""
-    told = zip(*map(flat, batch), strict=True)
-    return ["".join(lines).encode() for lines in told]
+    told = zip(*map(text, map(rows.row_of, batch)), strict=True)
+    return ["".join(lines) for lines in told]
 
 
-def bare(dsn: str, batches: list[list[rows.Row]], *, ready: bool = False) -> float:
+def bare(dsn: str, batches: list[Batch], *, ready: bool = False) -> float:
     """Return the seconds that COPY alone takes into flat tables without an index.
 
     Args:
         dsn: of the database.
-        batches: of rows.
-        ready: whether their texts are made before the clock runs.
+        batches: of records.
+        ready: whether they are text before the clock runs.
     """
-    told = list(map(texts, batches)) if ready else map(texts, batches)
+    told: Iterable[Sequence[Any]] = map(values, batches)
+    if ready:
+        told = list(map(texts, batches))
     tables = {"events": FLAT_EVENTS, "movements": FLAT_LINES}
     with psycopg.connect(dsn) as connection:
         for table, columns in tables.items():
@@ -135,29 +168,34 @@ def bare(dsn: str, batches: list[list[rows.Row]], *, ready: bool = False) -> flo
         connection.commit()
         started = time.perf_counter()
         for batch in told:
-            for (table, columns), text in zip(tables.items(), batch, strict=True):
+            for (table, columns), made in zip(tables.items(), batch, strict=True):
                 into = f"COPY bare_{table} ({', '.join(columns)}) FROM STDIN"
                 with connection.cursor().copy(into) as copy:
-                    copy.write(text)
+                    if ready:
+                        copy.write(made)
+                        continue
+                    for row in made:
+                        copy.write_row(row)
             connection.commit()
         seconds = time.perf_counter() - started
         connection.execute("DROP TABLE bare_events, bare_movements")
     return seconds
 
 
-def drafts(batches: list[list[rows.Row]]) -> Iterator[Draft]:
+def drafts(batches: list[Batch]) -> Iterator[Draft]:
     """Yield what storing would copy of batches, as the first rows of an account."""
-    keys = dict.fromkeys(row.key for batch in batches for row in batch)
+    keys = dict.fromkeys(placed.event.key for batch in batches for placed in batch)
     ids = {key: at for at, key in enumerate(keys)}
     numbers = Numbers(ids, dict.fromkeys(keys, 1), {PLACE: 1})
     ground = Ground({1: End()}, dict.fromkeys(keys))
     for batch in batches:
-        draft = drafted(drafting(batch, numbers, ground, {}, datetime.now(UTC)))
+        told = list(map(rows.row_of, batch))
+        draft = drafted(drafting(told, numbers, ground, {}, datetime.now(UTC)))
         ground.advance(draft)
         yield draft
 
 
-def indexed(dsn: str, batches: list[list[rows.Row]]) -> float:
+def indexed(dsn: str, batches: list[Batch]) -> float:
     """Return the seconds that COPY alone takes into tables and indexes like ours."""
     tables = ("tellings", sql.COPY_TELLINGS), ("event_ids", sql.COPY_IDS)
     told = [(draft.tellings, draft.ids) for draft in drafts(batches)]
@@ -180,16 +218,21 @@ def indexed(dsn: str, batches: list[list[rows.Row]]) -> float:
     return seconds
 
 
-async def stored(dsn: str, batches: list[list[rows.Row]], first: int) -> float:
-    """Return the seconds that storing takes."""
+async def stored(dsn: str, batches: list[Batch], first: int) -> float:
+    """Return the seconds that storing takes, from decoded records on."""
     async with Database.connect(dsn) as database:
         at = (await database.positions([PLACE]))[PLACE]
         gc.freeze()  # as every service does when it starts
         started = time.perf_counter()
         storing: list[asyncio.Task[None]] = []
-        for batch in batches:  # one is drafted while another is stored, as there
+        for batch in batches:  # one is made ready while another is stored, as there
+            told = []
+            for number, placed in enumerate(batch):
+                if number % RECORDS_AT_ONCE == 0:
+                    await asyncio.sleep(0)
+                told.append(rows.row_of(placed))
             before, at = at, at + BATCH
-            store = database.store(batch, {PLACE: before}, {PLACE: at})
+            store = database.store(told, {PLACE: before}, {PLACE: at})
             storing.append(asyncio.create_task(store))
             if len(storing) > 1:
                 await storing.pop(0)

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.benchmark
 async def test_storing_against_bare_copy(tables):
     """Prints rows a second of each, and the ratios within each run."""
     names = (
-        "bare COPY",
+        "bare COPY of the same records",
         "bare COPY of text that is ready",
         "COPY of text that is ready into the same tables and indexes",
         "stored",

@@ -121,7 +121,7 @@ def test_storing_and_asking_at_size(tables, size):
         copied = bare(dsn, told), bare(dsn, told, ready=True)
         runs.append((*copied, asyncio.run(stored(dsn, told, first))))
     count = BATCH * BATCHES
-    names = "bare COPY", "bare COPY of text that is ready", "stored"
+    names = "bare COPY of the same records", "bare COPY of text that is ready", "stored"
     for name, seconds in zip(names, zip(*runs, strict=True), strict=True):
         print(f"{name}: {count / statistics.median(seconds):,.0f} rows/s")
     for at, name in enumerate(names[:-1]):

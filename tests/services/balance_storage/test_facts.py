@@ -38,7 +38,7 @@ def kinds(settled, *, again):
 
 def holding(settled):
     """Return the ids of what holds, each until the next."""
-    return [one.row.placed.event.event_id for one in settled if one.holds]
+    return [one.row.placed.event.event_id for one in settled if one.head]
 
 
 KEY = "kraken|main||spot/main|BTC"
@@ -92,7 +92,7 @@ def test_live_record_that_repeats_a_backfill_counts(settled):
     assert ["backfill"] == kinds(told, again=False)
     assert ["update"] == kinds(told, again=True)
     assert [(False, None), (True, TEN)] == [
-        (one.holds, one.effective_at if one.holds else None) for one in told
+        (one.head is not None, one.effective_at if one.head else None) for one in told
     ]
 
 
