@@ -23,39 +23,39 @@ WATCH_S = 0.25
 NO_ANSWER = "no_answer"
 """Why a connection ended on which the subscription, or its answer, may be lost."""
 
-ANSWER_S = 6.0
-"""How long an answer to the subscription is waited for after the venue's first word, in
-seconds; `Patience` makes it more."""
+ANSWER_S, ANSWER_S_MAX = 6.0, 120.0
+"""How long an answer to the subscription is waited for after the venue's first word: at
+first, and at most, in seconds."""
 
 PICTURE_S = 30.0
-"""The same of the picture, where the venue has answered; and of a first word."""
-
-FACTOR_MAX = 4.0
+"""How long the picture is waited for at least where the venue has answered, and a first
+word where no greeting is due, in seconds."""
 
 DEGRADED_S_MAX = 300.0
 """How long a picture with unreadable balances serves before a new one is tried."""
 
 
 class Patience:
-    """How long a picture is waited for, over the connections of a feed.
+    """How long an answer is waited for, over the connections of a feed.
 
     A large account's picture takes its time; where the subscription was lost it never
-    comes. Waiting tells the two apart: twice as long each time that it was in vain.
+    comes. Waiting tells the two apart: little at first, so that a feed is soon back,
+    and three times as long each time that it was in vain.
 
     Attributes:
-        factor: by which times are longer than they would be.
+        seconds: from the venue's first word.
     """
 
     def __init__(self) -> None:
-        self.factor = 1.0
+        self.seconds = ANSWER_S
 
     def came(self, took_s: float) -> None:
         """Note how long a picture took; the next may take twice that."""
-        self.factor = min(max(1.0, 2 * took_s / PICTURE_S), FACTOR_MAX)
+        self.seconds = min(max(ANSWER_S, 2 * took_s), ANSWER_S_MAX)
 
     def missed(self) -> None:
         """Note that none came."""
-        self.factor = min(2 * self.factor, FACTOR_MAX)
+        self.seconds = min(3 * self.seconds, ANSWER_S_MAX)
 
 
 class Watch:
@@ -176,8 +176,10 @@ class Watch:
             return PictureNeeded(NO_ANSWER, text) if waited_s > PICTURE_S else None
         mending = self._protocol.health.state is State.MAINTENANCE
         answered = self._protocol.answered or mending
-        limit_s = PICTURE_S if answered else ANSWER_S
-        if now_s - self._heard_s <= limit_s * self._patience.factor:
+        limit_s = self._patience.seconds
+        if answered:
+            limit_s = max(limit_s, PICTURE_S)
+        if now_s - self._heard_s <= limit_s:
             return None
         self._patience.missed()
         return PictureNeeded(NO_ANSWER, text)

@@ -41,7 +41,7 @@ _PERMISSION_TEXT = re.compile(
     r"permission|unauthori[sz]ed|forbidden|not allowed|action: disabled", re.IGNORECASE
 )
 _LOGIN_TEXT = "auth:"
-_LOGIN_S = 10.0
+_LOGIN_S = 5.0
 
 
 def meaning(

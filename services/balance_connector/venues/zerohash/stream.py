@@ -88,7 +88,6 @@ class ZeroHashStream:
         self._accounts = Accounts(options)
         self._ping_interval = timedelta(seconds=options.ping_interval_s)
         self._pinged_at: datetime | None = None
-        self._pings = 0
         self._heard = False
         self._references: dict[Key, str] = {}
         self._bad_names: frozenset[str] = frozenset()
@@ -98,7 +97,7 @@ class ZeroHashStream:
         self._pictured = 0
         self._frames = 0
         self.sequence: int | None = None
-        self.answered = self.synced = False
+        self.answered = self.synced = False  # the picture is the only answer
         self.health = Health(State.SYNCING, "waiting for the picture")
 
     def login(self, nonce: int, now: datetime) -> Request | None:
@@ -124,8 +123,8 @@ class ZeroHashStream:
     def due(self, now: datetime) -> tuple[bytes, ...]:
         """Return a ping when it is time for one, the picture being there or not.
 
-        The first follows the subscription: its pong says that both were heard. They
-        are frequent until the venue's first word.
+        The first follows the subscription, and they are frequent until the venue's
+        first word: from then on its picture is waited for.
         """
         if self._pinged_at is None:
             return ()
@@ -135,7 +134,6 @@ class ZeroHashStream:
         if timedelta(0) <= now - self._pinged_at < interval:
             return ()
         self._pinged_at = now
-        self._pings += 1
         bare = self._options.ping_form == "bare"
         return (_BARE_PING if bare else self._signed(_PING, now),)
 
@@ -155,7 +153,6 @@ class ZeroHashStream:
             if envelope.kind == _UPDATE:
                 return self._update(envelope, self._told(received_at))
             if envelope.kind == "pong":
-                self.answered = self.answered or self._pings == 1
                 return _ALIVE
             return self._other(envelope)
         except VenueError as error:

@@ -20,7 +20,7 @@ PERMISSION = "wallets: read"
         (10100, "apikey: invalid", VenueRefused, None),
         (10100, "apikey: digest invalid", VenueRefused, None),
         (10100, "new words", VenueRefused, None),
-        (10100, "auth: invalid", VenueUnavailable, 10.0),
+        (10100, "auth: invalid", VenueUnavailable, 5.0),
         (10114, "nonce: small", VenueUnavailable, 10.0),
         (10305, "limit of open channels", VenueUnavailable, 0.0),
         (11010, "ratelimit: error", VenueUnavailable, 60.0),
