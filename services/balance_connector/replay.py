@@ -79,6 +79,7 @@ WHY = {
 
 _KEY = Credentials("replay", "cmVwbGF5", "replay")
 _EPOCHS_MAX = 8
+"""Of one kind: a stream outlasts any number of stretches that history is asked for."""
 _RUNS_MAX = 4
 _PICTURES_MAX = 100
 _MARGIN = timedelta(hours=1)
@@ -318,7 +319,7 @@ class Replay:
         self._account = account
         self._bus = _Bus()
         self._memories: Remembered[datetime, _Memory] = Remembered(_RUNS_MAX)
-        self._epochs: Remembered[tuple[str, int], _Running] = Remembered(_EPOCHS_MAX)
+        self._epochs: dict[str, Remembered[tuple[str, int], _Running]] = {}
 
     def needs(self, frame: RawFrame) -> bool:
         """Whether more events have to be told before a frame can be taken.
@@ -341,8 +342,11 @@ class Replay:
         if OPENING in frame.attributes:
             opening = _opening(frame)
             begun = self._begin(frame, opening) if opening else None
-            self._epochs.remember(name, begun or _UNREADABLE)
-        running = self._epochs.get(name, _UNBEGUN)
+            kind = opening.of if opening else ""
+            kept = self._epochs.setdefault(kind, Remembered(_EPOCHS_MAX))
+            kept.remember(name, begun or _UNREADABLE)
+        found = (kept.get(name) for kept in self._epochs.values())
+        running = next(filter(None, found), _UNBEGUN)
         return Remade(running.epoch.take(frame), running.run, running.unjudged)
 
     def _begin(self, frame: RawFrame, opening: Opening) -> _Running | None:

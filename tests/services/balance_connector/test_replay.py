@@ -70,6 +70,16 @@ def test_history_of_an_unknown_stream_cannot_be_judged():
     assert NOT_KNOWN == replay().take(frame(late)).unjudged
 
 
+def test_stream_outlasts_the_stretches_that_history_is_asked_for():
+    """While it is quiet there may be any number of them."""
+    one = replay()
+    one.take(frame(opening()))
+    late = frame(opening("history", stretch=(NOW, NOW, 4)))
+    for epoch in range(100, 200):
+        one.take(msgspec.structs.replace(late, epoch=epoch))
+    assert "" == one.take(frame()).unjudged
+
+
 def test_events_of_earlier_epochs_are_needed_first():
     """A picture can be made once all that was told before is known."""
     assert replay().needs(frame(opening()))
