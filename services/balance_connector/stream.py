@@ -241,7 +241,8 @@ class StreamRunner:
             board.count.note(note)
         for answer in step.send:
             await socket.send(answer, text=True)
-        watch.read(numbered=protocol.sequence != before)
+        if step.demand is None:
+            watch.read(numbered=protocol.sequence != before)
         board.sequence = protocol.sequence
         if step.confirmed:
             board.confirmed_at = received_at

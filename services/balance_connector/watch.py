@@ -20,6 +20,9 @@ from balance_shared.errors import BusInterrupted, PictureNeeded
 WATCH_S = 0.25
 """How often the time limits are looked at, in seconds."""
 
+PAUSED_S = 1.0
+"""A look that comes this late says that the process was paused, not the venue."""
+
 NO_ANSWER = "no_answer"
 """Why a connection ended on which the subscription, or its answer, may be lost."""
 
@@ -145,10 +148,12 @@ class Watch:
     async def run(self, socket: Socket) -> None:
         """Look at the limits until one has passed, then break the connection off."""
         while self.verdict is None:
+            before_s = self._clock.monotonic()
             await self._clock.sleep(WATCH_S)
             now_s = self._clock.monotonic()
             self.verdict = self._doubt() or self._passed(now_s)
-            self._suspect(now_s)
+            if now_s - before_s < PAUSED_S:  # else what came may lie there unread
+                self._suspect(now_s)
             for frame in self._protocol.due(self._clock.now()):
                 with suppress(TimeoutError, ConnectionClosed):
                     await asyncio.wait_for(socket.send(frame, text=True), WATCH_S)
@@ -169,7 +174,7 @@ class Watch:
 
     def _unanswered(self, waited_s: float, now_s: float) -> PictureNeeded | None:
         """Return the error of a picture that did not come; the patience grows by it."""
-        if self._protocol.synced:
+        if self._protocol.synced or self._waiting_s is None:
             return None
         text = f"no picture within {waited_s:.0f} s"
         if self._heard_s is None:

@@ -238,6 +238,21 @@ async def test_number_that_was_due_ends_the_doubt():
     assert 1 == bench.connects
 
 
+async def test_pause_of_our_own_is_no_silence_of_the_venue():
+    """What came meanwhile lies there unread, and is read before anything is said."""
+    socket = ScriptedSocket(PICTURE)
+    bench = Bench(socket)
+    async with bench.running():
+        await bench.clock.advance(1.0)
+        bench.clock._move(bench.clock.monotonic() + 3)
+        socket.say(HEARTBEAT)
+        await bench.clock.advance(1.0)
+
+    assert "live" == bench.states()[-1]
+    assert 1 == bench.states().count("live")
+    assert 1 == bench.connects
+
+
 async def test_lockout_is_waited_out():
     """A hard ban is not prolonged by knocking."""
     locked = Response(200, b'{"error":["EGeneral:Temporary lockout"]}')
