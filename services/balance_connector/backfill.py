@@ -38,6 +38,7 @@ class Backfiller:
         self._feed = feed
         self._told = told
         self._stretches = stretches
+        self._may_call_s = 0.0
 
     async def run(self) -> None:
         """Fetch for ever; a key without permission for history loses only that."""
@@ -85,13 +86,21 @@ class Backfiller:
         books = Books(board.account, board.feed, epoch, known, self._told.recent)
         protocol = feed.venue.history(feed.credentials, feed.options, stretch)
         calls, lines = 0, 0
-        while answer := await feed.rest.call(feed.nonces, protocol.request):
+        while answer := await self._call(protocol):
             if feed.outbox.losses != losses:  # or lines would count as told for good
                 raise BusInterrupted("records were dropped on their way")
             lines += await self._take(protocol, books, answer, calls)
             calls += 1
-            await feed.clock.sleep(feed.venue.history_interval_s)
         log.info("backfilled", since=str(stretch.since), calls=calls, events=lines)
+
+    async def _call(self, protocol: HistoryProtocol) -> Answer | None:
+        """Make the next call, at the venue's pace, whatever came of the one before."""
+        feed = self._feed
+        wait_s = self._may_call_s - feed.clock.monotonic()
+        await feed.clock.sleep(max(0.0, wait_s))
+        answer = await feed.rest.call(feed.nonces, protocol.request)
+        self._may_call_s = feed.clock.monotonic() + feed.venue.history_interval_s
+        return answer
 
     async def _take(
         self, protocol: HistoryProtocol, books: Books, answer: Answer, call: int

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from http import HTTPStatus
 from typing import Any, Literal, Protocol
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -18,6 +19,13 @@ QUEUE_FRAMES = 256
 
 CONNECT_S_MAX = 10.0
 """How long a connection may take to open, in seconds."""
+
+
+THROTTLED_S = 5.0
+"""Pause after HTTP 429 without a word about it, in seconds."""
+
+RETRY_AFTER_S_MAX = 900.0
+"""Longest pause that a venue may ask for by ``Retry-After``, in seconds."""
 
 
 class Socket(Protocol):
@@ -58,11 +66,22 @@ async def connected(url: str) -> AsyncIterator[ClientConnection]:
     try:
         socket = await opening
     except (OSError, TimeoutError, WebSocketException) as error:
-        raise VenueUnavailable(f"cannot connect to {url}: {_detail(error)}") from error
+        said = f"cannot connect to {url}: {_detail(error)}"
+        raise VenueUnavailable(said, retry_after_s=_wait_asked_s(error)) from error
     try:
         yield socket
     finally:
         await socket.close()
+
+
+def _wait_asked_s(error: Exception) -> float:
+    """Return how long a venue asks to stay away, in seconds; 0 if it does not."""
+    if not isinstance(error, InvalidStatus):
+        return 0.0
+    text = error.response.headers.get("Retry-After", "")
+    asked_s = int(text) if text.isdecimal() else 0
+    too_many = error.response.status_code == HTTPStatus.TOO_MANY_REQUESTS
+    return min(max(asked_s, THROTTLED_S if too_many else 0), RETRY_AFTER_S_MAX)
 
 
 def _detail(error: Exception) -> str:

@@ -89,6 +89,7 @@ class PollRunner:
             except BusInterrupted as error:
                 log.warning("new_epoch", error=str(error))
                 self._board.set(State.STALE, str(error))
+                await self._clock.sleep(self._again_s)
 
     async def _epoch(self) -> None:
         """Poll until records are dropped on their way to the bus."""

@@ -114,7 +114,7 @@ class StreamRunner:
         if isinstance(error, SequenceGap):
             self._board.count.gaps.inc()
         self._unreadable = getattr(error, "names", self._unreadable)
-        if error is self.doubt:
+        if self.doubt is not None:
             self._memory.doubt_since(self._board.confirmed_at)
         maintenance = isinstance(error, VenueUnavailable) and error.maintenance
         self._board.set(State.MAINTENANCE if maintenance else State.STALE, str(error))
@@ -126,7 +126,10 @@ class StreamRunner:
         """Run one connection until it ends, which is always by an error."""
         board = self._board
         memory = self._memory
-        known = await memory.known(self._outbox.losses)
+        losses = self._outbox.losses
+        known = await memory.known(losses)
+        if losses != self._outbox.losses:
+            raise BusInterrupted("records were dropped while the bus was read back")
         self._stretches.open(memory.heard_at)
         epoch = memory.next_epoch()
         board.epoch, board.sequence = epoch, None
@@ -139,7 +142,13 @@ class StreamRunner:
         )
         board.set(State.CONNECTING, f"connecting to {self._url}")
         async with self._connect(self._url) as socket:
-            watch = Watch(self._feed, protocol, self._patience, lambda: self.doubt)
+            watch = Watch(
+                self._feed,
+                protocol,
+                self._patience,
+                lambda: self.doubt,
+                retries=bool(self._unreadable),
+            )
             dog = asyncio.create_task(watch.run(socket))
             try:
                 await self._open(protocol, socket)
@@ -242,7 +251,7 @@ class StreamRunner:
         for answer in step.send:
             await socket.send(answer, text=True)
         if step.demand is None:
-            watch.read(numbered=protocol.sequence != before)
+            watch.read(numbered=before is not None and protocol.sequence != before)
         board.sequence = protocol.sequence
         if step.confirmed:
             board.confirmed_at = received_at

@@ -31,11 +31,12 @@ ANSWER_S, ANSWER_S_MAX = 6.0, 120.0
 first, and at most, in seconds."""
 
 PICTURE_S = 30.0
-"""How long the picture is waited for at least where the venue has answered, and a first
-word where no greeting is due, in seconds."""
+"""How long the picture is waited for at least where the venue has answered, in seconds;
+and at first, a first word where no greeting is due."""
 
-DEGRADED_S_MAX = 300.0
-"""How long a picture with unreadable balances serves before a new one is tried."""
+RETRY_S = 300.0
+"""How long a picture with unreadable balances serves before a new one is tried, and how
+long a maintenance is believed whose end may have been lost."""
 
 
 class Patience:
@@ -46,19 +47,25 @@ class Patience:
     and three times as long each time that it was in vain.
 
     Attributes:
-        seconds: from the venue's first word.
+        word_s: from the subscription to the venue's first word, in seconds.
+        answer_s: from there to its answer.
     """
 
     def __init__(self) -> None:
-        self.seconds = ANSWER_S
+        self.word_s, self.answer_s = PICTURE_S, ANSWER_S
 
     def came(self, took_s: float) -> None:
         """Note how long a picture took; the next may take twice that."""
-        self.seconds = min(max(ANSWER_S, 2 * took_s), ANSWER_S_MAX)
+        self.word_s = min(max(PICTURE_S, 2 * took_s), ANSWER_S_MAX)
+        self.answer_s = min(max(ANSWER_S, 2 * took_s), ANSWER_S_MAX)
 
-    def missed(self) -> None:
-        """Note that none came."""
-        self.seconds = min(3 * self.seconds, ANSWER_S_MAX)
+    def no_word(self) -> None:
+        """Note that nothing came."""
+        self.word_s = min(2 * self.word_s, ANSWER_S_MAX)
+
+    def no_answer(self) -> None:
+        """Note that the venue was there, and did not answer."""
+        self.answer_s = min(3 * self.answer_s, ANSWER_S_MAX)
 
 
 class Watch:
@@ -69,6 +76,7 @@ class Watch:
         protocol: of the connection.
         patience: of the feed.
         doubt: returns why the balances are in doubt, if somebody says so.
+        retries: whether a degraded picture is tried again after a while.
 
     Attributes:
         verdict: why the connection was broken off, once it was.
@@ -80,8 +88,11 @@ class Watch:
         protocol: StreamProtocol,
         patience: Patience,
         doubt: Callable[[], PictureNeeded | None],
+        *,
+        retries: bool,
     ) -> None:
         self._doubt = doubt
+        self._retries = retries
         self._patience = patience
         self._venue = feed.venue
         self._protocol = protocol
@@ -92,6 +103,7 @@ class Watch:
         self._asked_s: float | None = None
         self._heard_s: float | None = None
         self._waiting_s: float | None = None
+        self._mending_s: float | None = None
         self._arrived_s = 0.0
         self._suspects = False
         self.verdict: PictureNeeded | BusInterrupted | None = None
@@ -168,8 +180,10 @@ class Watch:
         greeting_s = self._venue.greeting_s_max
         if self._heard_s is None and greeting_s is not None and waited_s > greeting_s:
             return PictureNeeded("no_greeting", f"no frame within {waited_s:.0f} s")
-        if self._is_degraded() and waited_s > DEGRADED_S_MAX:
+        if self._is_degraded() and waited_s > RETRY_S:
             return PictureNeeded("degraded", "perhaps all can be read again by now")
+        if self._mends_too_long(now_s):
+            return PictureNeeded("maintenance", "perhaps it is over by now")
         return self._unanswered(waited_s, now_s) or self._silence(now_s)
 
     def _unanswered(self, waited_s: float, now_s: float) -> PictureNeeded | None:
@@ -178,20 +192,33 @@ class Watch:
             return None
         text = f"no picture within {waited_s:.0f} s"
         if self._heard_s is None:
-            return PictureNeeded(NO_ANSWER, text) if waited_s > PICTURE_S else None
-        mending = self._protocol.health.state is State.MAINTENANCE
-        answered = self._protocol.answered or mending
-        limit_s = self._patience.seconds
-        if answered:
+            if waited_s <= self._patience.word_s:
+                return None
+            self._patience.no_word()
+            return PictureNeeded(NO_ANSWER, text)
+        limit_s = self._patience.answer_s
+        if self._protocol.answered or self._is_mending():
             limit_s = max(limit_s, PICTURE_S)
         if now_s - self._heard_s <= limit_s:
             return None
-        self._patience.missed()
+        if now_s - self._waiting_s <= 2 * self._venue.heartbeat_s:  # it is there
+            self._patience.no_answer()
         return PictureNeeded(NO_ANSWER, text)
 
     def _is_degraded(self) -> bool:
         """Whether the picture had something that could not be read."""
-        return self._protocol.health.state is State.DEGRADED
+        return self._retries and self._protocol.health.state is State.DEGRADED
+
+    def _is_mending(self) -> bool:
+        return self._protocol.health.state is State.MAINTENANCE
+
+    def _mends_too_long(self, now_s: float) -> bool:
+        """Whether the venue has been in maintenance for so long that it may be over."""
+        if not self._is_mending():
+            self._mending_s = None
+            return False
+        self._mending_s = self._mending_s or now_s
+        return now_s - self._mending_s > RETRY_S
 
     def _suspect(self, now_s: float) -> None:
         """Say stale when a heartbeat is missed; see `read` for the next frame."""
@@ -201,10 +228,16 @@ class Watch:
             self._board.set(State.STALE, "the venue's heartbeat is missing")
 
     def _silence(self, now_s: float) -> PictureNeeded | None:
-        """Return the error of too long a silence, counted from the first frame."""
+        """Return the error of too long a silence, counted from the first frame.
+
+        A picture may take its time: until it is there `_unanswered` knows better.
+        """
         if self._heard_s is None or self._waiting_s is None:
             return None
         silent_s = now_s - self._waiting_s
-        if silent_s <= self._venue.silence_s_max:
+        limit_s = self._venue.silence_s_max
+        if not self._protocol.synced:
+            limit_s = max(limit_s, ANSWER_S_MAX)
+        if silent_s <= limit_s:
             return None
         return PictureNeeded("silence", f"no frame for {silent_s:.1f} s")

@@ -24,6 +24,26 @@ def test_updates_of_all_subaccounts_are_not_disputed_by_polls(virtually):
     virtually(scenario())
 
 
+def test_break_leaves_what_was_missed_unknown(virtually):
+    """No picture and no history tells it, and a new connection would not either."""
+    dialect = DIALECTS["kraken"]
+
+    async def scenario():
+        world = World(dialect, settings={"kraken_users_all": True})
+        async with world.running():
+            await world.until_live()
+            dialect.credit(world.venue, "0.25")
+            await asyncio.sleep(1)
+            world.venue.fault("close")
+            await asyncio.sleep(900)
+            told = states(world)
+            assert "degraded" == told[-1]
+            assert 2 == told.count("connecting")
+            assert "what was missed is not known" in world.statuses()[-1].reason
+
+    virtually(scenario())
+
+
 def states(world: World) -> list[str]:
     """Return the states as they were published, repetitions left out."""
     told = [status.state for status in world.statuses()]

@@ -194,3 +194,21 @@ async def test_restart_tells_what_vanished_meanwhile():
 
     assert {"kraken|main||spot/main|USD": "0"} == bench.latest()
     assert "absent" == bench.events()[-1].kind
+
+
+@pytest.mark.parametrize("primary", [True, False])
+async def test_bus_that_loses_all_records_makes_no_storm(primary):
+    """The venue limits calls, and its key serves the stream as well."""
+    bench = PollBench(balance("1"), primary=primary)
+    call = bench.rest.call
+
+    async def losing(nonces, make):
+        answer = await call(nonces, make)
+        bench.outbox.losses += answer is not None
+        return answer
+
+    bench.rest.call = losing
+    async with bench.running():
+        await bench.clock.advance(60)
+
+    assert 10 <= len(bench.rest.requests) <= 40

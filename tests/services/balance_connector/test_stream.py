@@ -238,6 +238,55 @@ async def test_number_that_was_due_ends_the_doubt():
     assert 1 == bench.connects
 
 
+async def test_picture_without_a_number_is_degraded_for_good():
+    """A lost frame would not be seen; a new picture would be no better."""
+    socket = ScriptedSocket(frame("snapshot", [BTC, USD], None))
+    bench = Bench(socket)
+    async with bench.running():
+        for _ in range(400):
+            socket.say(HEARTBEAT)
+            await bench.clock.advance(1)
+
+    assert "degraded" == bench.states()[-1]
+    assert 1 == bench.connects
+
+
+async def test_maintenance_whose_end_was_lost_is_not_believed_for_ever():
+    """After five minutes a new connection asks."""
+    told = b'{"channel":"status","data":[{"system":"maintenance"}]}'
+    socket = ScriptedSocket(PICTURE)
+    bench = Bench(socket, ScriptedSocket(PICTURE))
+    connects = []
+    async with bench.running():
+        for second in range(800):
+            socket.say(told if second == 400 else HEARTBEAT)
+            await bench.clock.advance(1)
+            connects.append(bench.connects)
+            if bench.connects > 1:
+                break
+
+    assert 700 <= len(connects) <= 703
+
+
+async def test_records_lost_while_the_bus_is_read_back_are_read_back_too():
+    """Else what was told would count as unknown for as long as the stream lives."""
+    bench = Bench(ScriptedSocket(PICTURE), ScriptedSocket(PICTURE))
+    read = bench.recall.latest
+
+    async def losing():
+        bench.recall.latest = read
+        bench.outbox.losses += 1
+        return await read()
+
+    bench.recall.latest = losing
+    async with bench.running():
+        await bench.clock.advance(2)
+
+    assert "live" == bench.states()[-1]
+    assert any("read back" in reason for reason in bench.reasons())
+    assert [1] == [bench.outbox.losses]
+
+
 async def test_pause_of_our_own_is_no_silence_of_the_venue():
     """What came meanwhile lies there unread, and is read before anything is said."""
     socket = ScriptedSocket(PICTURE)

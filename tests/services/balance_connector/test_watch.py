@@ -2,29 +2,31 @@
 
 import pytest
 
-from balance_connector.watch import ANSWER_S, ANSWER_S_MAX, Patience
+from balance_connector.watch import Patience
 
 
 def test_patience_grows_up_to_its_limit():
     """Nothing is waited for without end."""
     patience = Patience()
-    seconds = [patience.seconds]
+    waits = [(patience.word_s, patience.answer_s)]
     for _ in range(4):
-        patience.missed()
-        seconds.append(patience.seconds)
+        patience.no_word()
+        patience.no_answer()
+        waits.append((patience.word_s, patience.answer_s))
 
-    assert [6, 18, 54, ANSWER_S_MAX, ANSWER_S_MAX] == seconds
+    assert [(30, 6), (60, 18), (120, 54), (120, 120), (120, 120)] == waits
 
 
 @pytest.mark.parametrize(
-    ("took_s", "seconds"),
-    [(0.2, ANSWER_S), (3, ANSWER_S), (20, 40), (61, ANSWER_S_MAX)],
+    ("took_s", "word_s", "answer_s"),
+    [(0.2, 30, 6), (3, 30, 6), (10, 30, 20), (20, 40, 40), (61, 120, 120)],
 )
-def test_picture_that_came_sets_the_patience_for_the_next(took_s, seconds):
+def test_picture_that_came_sets_the_patience_for_the_next(took_s, word_s, answer_s):
     """One that took long may take longer still; after a quick one all is as before."""
     patience = Patience()
     for _ in range(3):
-        patience.missed()
+        patience.no_word()
+        patience.no_answer()
     patience.came(took_s)
 
-    assert seconds == patience.seconds
+    assert (word_s, answer_s) == (patience.word_s, patience.answer_s)

@@ -47,7 +47,7 @@ from balance_shared.errors import (
 
 _TOKEN_PERMISSION = "WebSocket interface - On"  # noqa: S105
 _CHANNEL_PERMISSION = "Query Funds"
-_PING_INTERVAL = timedelta(seconds=2)
+_PING_INTERVAL = timedelta(seconds=1)
 _SYSTEM_WORDS = frozenset({"online", "maintenance", "cancel_only", "post_only"})
 _DUPLICATE = Step(notes=(Note.DUPLICATE,))
 _NOTHING = Step()
@@ -211,8 +211,11 @@ class KrakenStream:
         events = self._books.picture(observed, told, spared=spared)
         invalid = invalid_of(bad)
         demand = None
-        if invalid is None:
+        if invalid is None and told.sequence is not None:
             self._set_live(Health(State.LIVE))
+        elif invalid is None:
+            reason = "the venue numbers no frames: a lost one would not be seen"
+            self._set_live(Health(State.DEGRADED, reason))
         elif invalid.names <= self._tolerated:
             self._bad_names = invalid.names
             self._set_live(Health(State.DEGRADED, str(invalid)))
@@ -290,8 +293,15 @@ class KrakenStream:
         self.answered = True
         if self._options.users_all and not self.synced:
             self.synced = True
-            self._set_live(Health(State.LIVE))
+            self._set_live(self._unpictured())
         return _NOTHING
+
+    def _unpictured(self) -> Health:
+        """Return how a feed is that gets updates alone, and no history."""
+        if not self._books.known:
+            return Health(State.LIVE)
+        reason = "there is no picture of all users: what was missed is not known"
+        return Health(State.DEGRADED, reason)
 
     def _status(self, system: str) -> Step:
         if system == "maintenance":

@@ -27,6 +27,7 @@ def _row(name: str, ws_url: str | None, rest_url: str, dialect: Dialect) -> Venu
         poll=partial(ZeroHashPoll, dialect=dialect),
         history=partial(ZeroHashHistory, dialect=dialect),
         nonces_per_s=1_000_000,
+        connect_interval_s=2.0,
         heartbeat_s=15.0,
         silence_s_max=37.0,
         needs_passphrase=True,

@@ -16,9 +16,10 @@ came in the wrong order. Run ids are no help: nothing says that they grow. A mes
 that got lost is seen by the polls alone.
 
 A run that an earlier connection told, and that comes again after the picture, is in the
-picture. A run that comes before the picture may be in it or not: where the picture says
-what the last such run said, it is, and they are told as ``backfill``; else a new
-picture is demanded.
+picture. A run that comes before the picture may be in it or not. Where it is newer than
+its account's ``last_update`` it is an update of the picture. Where the picture says
+what the last other such run said, it is in there, and they are told as ``backfill``;
+else a new picture is demanded.
 
 Source: page "Balances" (private socket feed) of the Zero Hash and NDAX v3 docs;
 "Websocket FAQ" (pings; no replay); guide "Balances websocket" (non-zero accounts only).
@@ -66,6 +67,11 @@ _DUPLICATE = Step(notes=(Note.DUPLICATE,))
 _ALIVE = Step(keep=False)
 _PING_UNHEARD = timedelta(seconds=1.5)
 """From one ping to the next until the venue's first word: it may be away."""
+
+
+_PONG_BYTES_MAX = 200
+_MILLISECOND = timedelta(milliseconds=1)
+_Early = tuple[Observed, Told]
 
 
 class ZeroHashStream:
@@ -147,6 +153,8 @@ class ZeroHashStream:
         """Take in one message."""
         self._heard = True
         try:
+            if _is_odd_pong(frame):
+                return _ALIVE
             envelope = wire.read_envelope(frame)
             if envelope.kind == _PICTURE:
                 return self._picture(envelope, self._told(received_at))
@@ -191,35 +199,46 @@ class ZeroHashStream:
             bad.append(_told_twice(key))
         self._pictured = content
         self._remember_references(observed)
-        early = self._early_lines(observed)
+        held, newer = self._early_rows(observed)
         self.synced = True
         step = self._picture_step(list(observed.values()), bad, unknown, told)
-        lines = (self._books.backfill([row], at) for row, at in early)
-        return replace(step, events=chain(step.events, *lines))
+        lines = (self._books.backfill([row], at) for row, at in held)
+        updates = (self._books.update(row, at, 0) for row, at in newer)
+        events = chain(step.events, chain.from_iterable(lines), updates)
+        return replace(step, events=events)
 
-    def _early_lines(
+    def _early_rows(
         self, observed: dict[Key, Observed]
-    ) -> list[tuple[Observed, Told]]:
-        """Return the runs that came before the picture, which is newer than they are.
+    ) -> tuple[list[_Early], list[_Early]]:
+        """Return the runs before the picture: those that it holds, and newer ones.
 
         Raises:
-            PictureNeeded: it says otherwise than the last of them, and may be older.
+            PictureNeeded: it says otherwise than the last that it holds.
         """
-        lines: dict[Key, list[tuple[Observed, Told]]] = {}
+        rows: dict[Key, list[_Early]] = {}
         for update, told in self._early:
             key = update.read.key
             row = updated(self._accounts, update, self._references.get(key, ""))
             self._runs.is_overtaken(row)
-            lines.setdefault(key, []).append((row, told))
-        for key, rows in lines.items():
-            pictured_as = observed[key].balance if key in observed else ZERO
-            if rows[-1][0].balance != pictured_as:
+            rows.setdefault(key, []).append((row, told))
+        held: list[_Early] = []
+        newer: list[_Early] = []
+        for key, told_before in rows.items():
+            picture = observed.get(key)
+            last: Observed | None = None
+            for row, told in told_before:
+                if _is_newer(row, picture):
+                    newer.append((row, told))
+                    continue
+                held.append((row, told))
+                last = row
+            if last and last.balance != (picture.balance if picture else ZERO):
                 raise PictureNeeded(
                     "no_picture",
                     f"a run of {key[1]} {key[2]} came before the picture, which says "
                     "otherwise",
                 )
-        return list(chain.from_iterable(lines.values()))
+        return held, newer
 
     def _remember_references(self, observed: dict[Key, Observed]) -> None:
         """Keep the accounts' numbers, of those that are empty now too."""
@@ -319,6 +338,13 @@ class ZeroHashStream:
         return Step(invalid=invalid)
 
 
+def _is_newer(row: Observed, pictured: Observed | None) -> bool:
+    """Whether a run is surely newer than a row of a picture, by milliseconds."""
+    if pictured is None or pictured.venue_time is None or row.venue_time is None:
+        return False
+    return row.venue_time - pictured.venue_time >= _MILLISECOND
+
+
 def _told_twice(key: Key) -> BadRow:
     """Return the error of an account with two rows in one picture.
 
@@ -326,6 +352,14 @@ def _told_twice(key: Key) -> BadRow:
     would be a guess, and so would be either of the two.
     """
     return BadRow(key[0], key[2], "told twice in one picture", key[1])
+
+
+def _is_odd_pong(frame: bytes) -> bool:
+    """Whether a short message is a pong in another form: no page prints NDAX's."""
+    if len(frame) > _PONG_BYTES_MAX or b"messageType" in frame:
+        return False
+    said = frame.lower()
+    return b"pong" in said and b"error" not in said and b"balance" not in said
 
 
 def _tells_balances(envelope: wire.Envelope) -> bool:

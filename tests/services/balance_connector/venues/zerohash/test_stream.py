@@ -553,6 +553,25 @@ class TestUpdates:
             assert (None, []) == (early.demand, list(early.events))
         assert [(None, ["snapshot", "backfill"]), ("no_picture", [])] == found
 
+    @pytest.mark.parametrize(
+        ("ahead_ms", "kinds"), [(-5, None), (0, None), (1, ["snapshot", "update"])]
+    )
+    def test_run_before_a_picture_that_is_older_is_told_after_it(self, ahead_ms, kinds):
+        """Where the picture dates its rows; else nobody knows which is newer."""
+        stream = connection()
+        at = NOW + timedelta(milliseconds=ahead_ms)
+        stream.receive(update(balance="7", run_timestamp=at.isoformat()), NOW)
+        last_update = int(NOW.timestamp() * 1000)
+        step = stream.receive(picture(row(last_update=last_update)), NOW)
+        events = list(step.events)
+
+        if kinds is None:
+            assert "no_picture" == step.demand.reason
+        else:
+            assert kinds == [event.kind for event in events]
+            assert Decimal(7) == events[-1].balance
+            assert State.LIVE is stream.health.state
+
     def test_delta_is_the_sum_of_changes(self):
         """Both legs of a withdrawal leave the balance, and are a real event."""
         stream = live(row(balance="0.35"))
@@ -788,6 +807,23 @@ class TestOtherMessages:
 
         assert error is type(step.demand)
         assert State.STALE is stream.health.state
+
+    @pytest.mark.parametrize(
+        "frame", [b"pong", b'"PONG"\n', b'{"type":"pong"}', b'{"event":"Pong","t":1}']
+    )
+    def test_pong_of_another_form_is_a_pong(self, frame):
+        """No page prints the one of NDAX."""
+        stream = live()
+        step = stream.receive(frame, NOW)
+
+        assert (None, None, False) == (step.demand, step.invalid, step.keep)
+
+    @pytest.mark.parametrize(
+        "frame", [b'{"pong":1,"balance":"1"}', b'{"error":"no pong"}', b'{"type":"po']
+    )
+    def test_what_only_resembles_a_pong_is_none(self, frame):
+        """It may be a balance or an error."""
+        assert live().receive(frame, NOW).demand is not None
 
     @pytest.mark.parametrize("kind", ["info", "price-updated", "ping"])
     def test_unknown_type_is_a_dead_letter(self, kind):
