@@ -20,7 +20,6 @@ QUEUE_FRAMES = 256
 CONNECT_S_MAX = 10.0
 """How long a connection may take to open, in seconds."""
 
-
 THROTTLED_S = 5.0
 """Pause after HTTP 429 without a word about it, in seconds."""
 

@@ -68,7 +68,6 @@ _ALIVE = Step(keep=False)
 _PING_UNHEARD = timedelta(seconds=1.5)
 """From one ping to the next until the venue's first word: it may be away."""
 
-
 _PONG_BYTES_MAX = 200
 _MILLISECOND = timedelta(milliseconds=1)
 _Early = tuple[Observed, Told]
@@ -213,13 +212,15 @@ class ZeroHashStream:
         """Return the runs before the picture: those that it holds, and newer ones.
 
         Raises:
-            PictureNeeded: it says otherwise than the last that it holds.
+            PictureNeeded: it says otherwise than the last that it holds, or newer ones
+            came in the wrong order.
         """
         rows: dict[Key, list[_Early]] = {}
         for update, told in self._early:
             key = update.read.key
             row = updated(self._accounts, update, self._references.get(key, ""))
-            self._runs.is_overtaken(row)
+            if self._runs.is_overtaken(row) and _is_newer(row, observed.get(key)):
+                raise _overtaken(update)
             rows.setdefault(key, []).append((row, told))
         held: list[_Early] = []
         newer: list[_Early] = []
@@ -294,11 +295,7 @@ class ZeroHashStream:
         if row.pocket.reference:
             self._references[key] = row.pocket.reference
         if self._runs.is_overtaken(row):
-            demand = PictureNeeded(
-                "run_overtaken",
-                f"run {update.run_id or 'without an id'} of {key[1]} {key[2]} came "
-                "after a newer one",
-            )
+            demand = _overtaken(update)
             self.health = Health(State.STALE, str(demand))
             return Step(list(self._books.backfill([row], told)), demand=demand)
         clashes = self._books.clashes
@@ -336,6 +333,14 @@ class ZeroHashStream:
         if envelope.kind is None or _tells_balances(envelope):
             raise invalid
         return Step(invalid=invalid)
+
+
+def _overtaken(update: wire.Update) -> PictureNeeded:
+    _, word, code = update.read.key
+    run = update.run_id or "without an id"
+    return PictureNeeded(
+        "run_overtaken", f"run {run} of {word} {code} came after a newer one"
+    )
 
 
 def _is_newer(row: Observed, pictured: Observed | None) -> bool:

@@ -572,6 +572,19 @@ class TestUpdates:
             assert Decimal(7) == events[-1].balance
             assert State.LIVE is stream.health.state
 
+    def test_runs_before_a_picture_may_be_in_the_wrong_order(self):
+        """The one that came last is not what holds."""
+        stream = connection()
+        for name, ahead_s in ("one", 2), ("two", 1):
+            at = NOW + timedelta(seconds=ahead_s)
+            told = update(run_id=name, balance="7", run_timestamp=at.isoformat())
+            stream.receive(told, NOW)
+        last_update = int(NOW.timestamp() * 1000)
+        step = stream.receive(picture(row(last_update=last_update)), NOW)
+
+        assert "run_overtaken" == step.demand.reason
+        assert [] == list(step.events)
+
     def test_delta_is_the_sum_of_changes(self):
         """Both legs of a withdrawal leave the balance, and are a real event."""
         stream = live(row(balance="0.35"))
