@@ -16,10 +16,9 @@ came in the wrong order. Run ids are no help: nothing says that they grow. A mes
 that got lost is seen by the polls alone.
 
 A run that an earlier connection told, and that comes again after the picture, is in the
-picture. A run that comes before the picture may be in it or not. Where it is newer than
-its account's ``last_update`` it is an update of the picture. Where the picture says
-what the last other such run said, it is in there, and they are told as ``backfill``;
-else a new picture is demanded.
+picture. A run that comes before the picture may be in it or not: where the picture says
+what the last such run said, it is, and they are told as ``backfill``; else a new
+picture is demanded.
 
 Source: page "Balances" (private socket feed) of the Zero Hash and NDAX v3 docs;
 "Websocket FAQ" (pings; no replay); guide "Balances websocket" (non-zero accounts only).
@@ -69,8 +68,6 @@ _PING_UNHEARD = timedelta(seconds=1.5)
 """From one ping to the next until the venue's first word: it may be away."""
 
 _PONG_BYTES_MAX = 200
-_MILLISECOND = timedelta(milliseconds=1)
-_Early = tuple[Observed, Told]
 
 
 class ZeroHashStream:
@@ -198,48 +195,35 @@ class ZeroHashStream:
             bad.append(_told_twice(key))
         self._pictured = content
         self._remember_references(observed)
-        held, newer = self._early_rows(observed)
+        early = self._early_lines(observed)
         self.synced = True
         step = self._picture_step(list(observed.values()), bad, unknown, told)
-        lines = (self._books.backfill([row], at) for row, at in held)
-        updates = (self._books.update(row, at, 0) for row, at in newer)
-        events = chain(step.events, chain.from_iterable(lines), updates)
-        return replace(step, events=events)
+        lines = (self._books.backfill([row], at) for row, at in early)
+        return replace(step, events=chain(step.events, *lines))
 
-    def _early_rows(
+    def _early_lines(
         self, observed: dict[Key, Observed]
-    ) -> tuple[list[_Early], list[_Early]]:
-        """Return the runs before the picture: those that it holds, and newer ones.
+    ) -> list[tuple[Observed, Told]]:
+        """Return the runs that came before the picture, which is newer than they are.
 
         Raises:
-            PictureNeeded: it says otherwise than the last that it holds, or newer ones
-            came in the wrong order.
+            PictureNeeded: it says otherwise than the last of them, and may be older.
         """
-        rows: dict[Key, list[_Early]] = {}
+        lines: dict[Key, list[tuple[Observed, Told]]] = {}
         for update, told in self._early:
             key = update.read.key
             row = updated(self._accounts, update, self._references.get(key, ""))
-            if self._runs.is_overtaken(row) and _is_newer(row, observed.get(key)):
-                raise _overtaken(update)
-            rows.setdefault(key, []).append((row, told))
-        held: list[_Early] = []
-        newer: list[_Early] = []
-        for key, told_before in rows.items():
-            picture = observed.get(key)
-            last: Observed | None = None
-            for row, told in told_before:
-                if _is_newer(row, picture):
-                    newer.append((row, told))
-                    continue
-                held.append((row, told))
-                last = row
-            if last and last.balance != (picture.balance if picture else ZERO):
+            self._runs.is_overtaken(row)
+            lines.setdefault(key, []).append((row, told))
+        for key, rows in lines.items():
+            pictured_as = observed[key].balance if key in observed else ZERO
+            if rows[-1][0].balance != pictured_as:
                 raise PictureNeeded(
                     "no_picture",
                     f"a run of {key[1]} {key[2]} came before the picture, which says "
                     "otherwise",
                 )
-        return held, newer
+        return list(chain.from_iterable(lines.values()))
 
     def _remember_references(self, observed: dict[Key, Observed]) -> None:
         """Keep the accounts' numbers, of those that are empty now too."""
@@ -295,7 +279,11 @@ class ZeroHashStream:
         if row.pocket.reference:
             self._references[key] = row.pocket.reference
         if self._runs.is_overtaken(row):
-            demand = _overtaken(update)
+            demand = PictureNeeded(
+                "run_overtaken",
+                f"run {update.run_id or 'without an id'} of {key[1]} {key[2]} came "
+                "after a newer one",
+            )
             self.health = Health(State.STALE, str(demand))
             return Step(list(self._books.backfill([row], told)), demand=demand)
         clashes = self._books.clashes
@@ -333,21 +321,6 @@ class ZeroHashStream:
         if envelope.kind is None or _tells_balances(envelope):
             raise invalid
         return Step(invalid=invalid)
-
-
-def _overtaken(update: wire.Update) -> PictureNeeded:
-    _, word, code = update.read.key
-    run = update.run_id or "without an id"
-    return PictureNeeded(
-        "run_overtaken", f"run {run} of {word} {code} came after a newer one"
-    )
-
-
-def _is_newer(row: Observed, pictured: Observed | None) -> bool:
-    """Whether a run is surely newer than a row of a picture, by milliseconds."""
-    if pictured is None or pictured.venue_time is None or row.venue_time is None:
-        return False
-    return row.venue_time - pictured.venue_time >= _MILLISECOND
 
 
 def _told_twice(key: Key) -> BadRow:

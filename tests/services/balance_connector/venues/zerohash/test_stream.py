@@ -553,38 +553,6 @@ class TestUpdates:
             assert (None, []) == (early.demand, list(early.events))
         assert [(None, ["snapshot", "backfill"]), ("no_picture", [])] == found
 
-    @pytest.mark.parametrize(
-        ("ahead_ms", "kinds"), [(-5, None), (0, None), (1, ["snapshot", "update"])]
-    )
-    def test_run_before_a_picture_that_is_older_is_told_after_it(self, ahead_ms, kinds):
-        """Where the picture dates its rows; else nobody knows which is newer."""
-        stream = connection()
-        at = NOW + timedelta(milliseconds=ahead_ms)
-        stream.receive(update(balance="7", run_timestamp=at.isoformat()), NOW)
-        last_update = int(NOW.timestamp() * 1000)
-        step = stream.receive(picture(row(last_update=last_update)), NOW)
-        events = list(step.events)
-
-        if kinds is None:
-            assert "no_picture" == step.demand.reason
-        else:
-            assert kinds == [event.kind for event in events]
-            assert Decimal(7) == events[-1].balance
-            assert State.LIVE is stream.health.state
-
-    def test_runs_before_a_picture_may_be_in_the_wrong_order(self):
-        """The one that came last is not what holds."""
-        stream = connection()
-        for name, ahead_s in ("one", 2), ("two", 1):
-            at = NOW + timedelta(seconds=ahead_s)
-            told = update(run_id=name, balance="7", run_timestamp=at.isoformat())
-            stream.receive(told, NOW)
-        last_update = int(NOW.timestamp() * 1000)
-        step = stream.receive(picture(row(last_update=last_update)), NOW)
-
-        assert "run_overtaken" == step.demand.reason
-        assert [] == list(step.events)
-
     def test_delta_is_the_sum_of_changes(self):
         """Both legs of a withdrawal leave the balance, and are a real event."""
         stream = live(row(balance="0.35"))
