@@ -71,6 +71,7 @@ class StreamRunner:
         self._stretches = stretches
         self._unreadable: frozenset[str] = frozenset()
         self._kept: int | None = None
+        self._unread_since: datetime | None = None
         self._may_connect_s = 0.0
         self._patience = Patience()
         self.doubt: PictureNeeded | None = None
@@ -116,6 +117,8 @@ class StreamRunner:
         self._unreadable = getattr(error, "names", self._unreadable)
         if self.doubt is not None:
             self._memory.doubt_since(self._board.confirmed_at)
+        self._memory.doubt_since(self._unread_since)
+        self._unread_since = None
         maintenance = isinstance(error, VenueUnavailable) and error.maintenance
         self._board.set(State.MAINTENANCE if maintenance else State.STALE, str(error))
 
@@ -233,7 +236,7 @@ class StreamRunner:
         board = self._board
         received_at = board.last_message_at = self._clock.now()
         board.count.frames.inc()
-        before = protocol.sequence
+        before, was_synced = protocol.sequence, protocol.synced
         step = protocol.receive(frame, received_at)
         if step.keep:
             unkept = before is not None and before != self._kept
@@ -246,6 +249,9 @@ class StreamRunner:
                 invalid=step.invalid,
                 attributes={AFTER: str(before)} if unkept else None,
             )
+        if was_synced and step.invalid is not None and step.invalid.names:
+            # Its history is asked for once there is a new picture.
+            self._unread_since = self._unread_since or received_at
         for note in step.notes:
             board.count.note(note)
         for answer in step.send:

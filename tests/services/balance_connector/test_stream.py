@@ -287,6 +287,32 @@ async def test_records_lost_while_the_bus_is_read_back_are_read_back_too():
     assert [1] == [bench.outbox.losses]
 
 
+async def test_update_that_could_not_be_read_is_asked_of_the_history():
+    """A degraded feed goes on after it, and later frames do not make up for it."""
+    bad = frame("snapshot", ['{"asset":"BTC","balance":NaN}', USD], 1)
+    odd = frame("update", [entry("BTC", "1", "NaN", ledger_id="L2")], 2)
+    socket = ScriptedSocket(bad)
+    bench = Bench(ScriptedSocket(bad), socket, ScriptedSocket(PICTURE))
+    async with bench.running():
+        await bench.clock.advance(2)
+        assert "degraded" == bench.states()[-1]
+        unread_at = bench.clock.now()
+        socket.say(odd)
+        await bench.clock.advance(1)
+        socket.say(update(3, "101"))
+        await bench.clock.advance(1)
+        socket.close()
+        await bench.clock.advance(2)
+
+    assert "live" == bench.states()[-1]
+    assert 3 == bench.connects
+    owed = []
+    while bench.stretches.owed_since is not None:
+        owed.append(await bench.stretches.first())
+        bench.stretches.told()
+    assert owed[-1].since <= unread_at
+
+
 async def test_pause_of_our_own_is_no_silence_of_the_venue():
     """What came meanwhile lies there unread, and is read before anything is said."""
     socket = ScriptedSocket(PICTURE)
