@@ -32,6 +32,10 @@ class State(StrEnum):
     STOPPED = "stopped"
 
 
+UNNUMBERED = "the venue numbers no frames: a lost one would not be seen"
+"""Why a feed is degraded for as long as its frames have no numbers."""
+
+
 class Note(StrEnum):
     """Something worth counting that is no error; each has a metric."""
 

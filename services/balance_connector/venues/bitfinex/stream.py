@@ -26,6 +26,7 @@ import msgspec
 from balance_connector.books import Books, Observed, Pocket, Told
 from balance_connector.rows import NAMELESS, BadRow, invalid_of
 from balance_connector.venue import (
+    UNNUMBERED,
     Credentials,
     Health,
     Note,
@@ -235,7 +236,7 @@ class BitfinexStream:
             return
         reason = self._degraded
         if not reason and not self._numbers.numbered:
-            reason = "the venue numbers no frames: a lost one would not be seen"
+            reason = UNNUMBERED
         state = State.DEGRADED if reason else State.LIVE
         self.health = Health(state, reason)
 

@@ -21,6 +21,7 @@ import msgspec
 from balance_connector.books import Books, Observed, Told
 from balance_connector.rows import NAMELESS, BadRow, invalid_of
 from balance_connector.venue import (
+    UNNUMBERED,
     Credentials,
     Health,
     Note,
@@ -214,8 +215,7 @@ class KrakenStream:
         if invalid is None and told.sequence is not None:
             self._set_live(Health(State.LIVE))
         elif invalid is None:
-            reason = "the venue numbers no frames: a lost one would not be seen"
-            self._set_live(Health(State.DEGRADED, reason))
+            self._set_live(Health(State.DEGRADED, UNNUMBERED))
         elif invalid.names <= self._tolerated:
             self._bad_names = invalid.names
             self._set_live(Health(State.DEGRADED, str(invalid)))
