@@ -165,11 +165,12 @@ class Connector:
     def _runners(self) -> Iterator[Coroutine[Any, Any, None]]:
         """Yield what runs: the feeds, and what a stream and its polls do together."""
         settings = self._settings
+        interval_s = settings.poll_interval_s or self._venue.poll_interval_s
         key = _key(settings.api_key, settings.api_secret, settings)
         nonces = Nonces(self._clock, self._venue.nonces_per_s)
         polls = self._feed("rest", *self._poll_key(key, nonces))
         if self._primary == "rest":
-            yield PollRunner(polls, settings.poll_interval_s).run()
+            yield PollRunner(polls, interval_s).run()
             return
         stream = self._feed("ws", key, nonces)
         history = replace(polls, teller=self._teller(polls.board))
@@ -180,7 +181,7 @@ class Connector:
         yield backfiller.run()
         if "rest" in self._feeds:
             witness = StreamWitness(polls, stream, runner)
-            yield PollRunner(polls, settings.poll_interval_s, witness).run()
+            yield PollRunner(polls, interval_s, witness).run()
 
     def _poll_key(self, key: Credentials, nonces: Nonces) -> tuple[Credentials, Nonces]:
         """Return the second key with nonces of its own where it is set."""

@@ -291,6 +291,8 @@ class Venue:
         heartbeat_s: seconds between two signs of life; after twice that the feed is
             stale until the next number, or a new picture where the next has none.
         silence_s_max: seconds without a frame after which the stream is dead.
+        poll_interval_s: seconds between two rounds of polls, unless the settings say.
+            Short where only polls tell that the last message was lost.
         needs_passphrase: whether an API key has one.
         login_needed: whether a stream cannot be opened without the answer to `login`.
         same_codes: whether stream, polls and history name wallets and assets with the
@@ -314,6 +316,7 @@ class Venue:
     nonces_per_s: int
     heartbeat_s: float
     silence_s_max: float
+    poll_interval_s: float = 60.0
     greeting_s_max: float | None = None
     connect_interval_s: float = 0.0
     needs_passphrase: bool = False

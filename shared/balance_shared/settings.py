@@ -131,7 +131,7 @@ class ConnectorSettings(ServiceSettings):
     ws_url: str | None = None
     rest_url: str | None = None
     feeds: Annotated[tuple[Feed, ...], NoDecode, Field(min_length=1)] = ("ws", "rest")
-    poll_interval_s: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 60.0
+    poll_interval_s: Annotated[float, Field(ge=1, allow_inf_nan=False)] | None = None
     asset_aliases_file: Path | None = None
     kraken_users_all: bool = False
     kraken_rebased: bool = True

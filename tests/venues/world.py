@@ -86,9 +86,10 @@ class World:
         self._settings = ConnectorSettings(
             account="main",
             feeds=feeds,
-            poll_interval_s=POLL_S,
             ws_url=f"ws://loopback{self.venue.stream_paths[0]}",
-            **(dialect.credentials(self.venue) | (settings or {})),
+            **{"poll_interval_s": POLL_S}
+            | dialect.credentials(self.venue)
+            | (settings or {}),
         )
         self.task: asyncio.Task[None] | None = None
         self._read: dict[str, list] = {}

@@ -130,7 +130,7 @@ def test_defaults_are_those_of_the_contract(settle):
     assert settings.topic_replication is None
     assert settings.log_format == "json"
     assert settings.feeds == ("ws", "rest")
-    assert settings.poll_interval_s == 60
+    assert settings.poll_interval_s is None
     assert (settings.kraken_users_all, settings.kraken_rebased) == (False, True)
 
 

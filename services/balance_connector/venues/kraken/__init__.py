@@ -23,6 +23,7 @@ KRAKEN = Venue(
     nonces_per_s=1_000_000_000,
     heartbeat_s=1.0,
     silence_s_max=5.0,
+    poll_interval_s=20.0,
     greeting_s_max=5.0,
     connect_interval_s=4.5,
     same_codes=False,

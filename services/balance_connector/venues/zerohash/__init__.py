@@ -30,6 +30,7 @@ def _row(name: str, ws_url: str | None, rest_url: str, dialect: Dialect) -> Venu
         connect_interval_s=2.0,
         heartbeat_s=15.0,
         silence_s_max=37.0,
+        poll_interval_s=20.0,
         needs_passphrase=True,
     )
 
