@@ -18,6 +18,7 @@ class Memory:
     Args:
         recall: reads what is on the bus; None: nothing is, and epochs alone matter.
         clock: epochs are times.
+        after: the first epoch is greater than this one.
 
     Attributes:
         balances: key → holding, as last read back or told; the same object for life.
@@ -29,7 +30,7 @@ class Memory:
         read_anew: whether the last `known` read the balances back.
     """
 
-    def __init__(self, recall: Recall | None, clock: Clock) -> None:
+    def __init__(self, recall: Recall | None, clock: Clock, after: int = 0) -> None:
         self._recall = recall
         self._clock = clock
         self.balances: dict[str, Holding] = {}
@@ -40,7 +41,7 @@ class Memory:
         self._read_back = False
         self._losses = 0
         self._reads_first = True
-        self._epoch = 0
+        self._epoch = after
 
     async def known(self, losses: int) -> dict[str, Holding]:
         """Return what readers believe in; read back from the bus if in doubt.

@@ -89,6 +89,12 @@ class Outbox:
         clock: for ages.
         observe: histograms of the primary feed.
         ready: called with None when Kafka takes records, else with why it does not.
+
+    Attributes:
+        frames: how many wait.
+        losses: how often a feed had to begin anew.
+        loss: why, the last time.
+        began_at: when this process, or its turn, began.
     """
 
     def __init__(
@@ -111,6 +117,7 @@ class Outbox:
         self._empty.set()
         self.frames = 0
         self.losses = 0
+        self.loss = ""
         self.began_at = clock.now()
 
     def put(self, entry: Entry) -> None:
@@ -200,18 +207,23 @@ class Outbox:
     async def _interrupted(self, error: BusInterrupted) -> None:
         log.error("bus_interrupted", error=str(error))
         self._ready(str(error))
-        self._drop()
+        self.drop()
         await self._publisher.restart()
 
     def _drop_old(self) -> None:
         born = (entry.born_s for entry in self._entries if not entry.is_status)
         if self._clock.monotonic() - next(born, math.inf) > AGE_S_MAX:
             log.warning("dropped_late", frames=self.frames, limit_s=AGE_S_MAX)
-            self._drop()
+            self.drop()
 
-    def _drop(self) -> None:
-        """Drop all that waits: a status must not outlive the frames it speaks of."""
+    def distrust(self, reason: str) -> None:
+        """Have each feed begin anew: readers may hold something else than it told."""
         self.losses += 1
+        self.loss = reason
+
+    def drop(self) -> None:
+        """Drop all that waits: a status must not outlive the frames it speaks of."""
+        self.distrust("earlier records of this epoch were dropped")
         dropped, self._entries = self._entries, deque()
         self._settle(dropped)
 

@@ -1,7 +1,9 @@
 """What the bus holds of one account, read back by its connector."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Protocol, TypeVar
 
 import structlog
@@ -52,6 +54,12 @@ class Recall(Protocol):
         Only the last `RECORDS_MAX` records of the partition are looked at.
         """
 
+    def statuses(self, feed: str) -> AsyncGenerator[ConnectorStatus, None]:
+        """Yield the statuses of a feed, of whatever process, as they are written.
+
+        For ever, from now on; our own are among them.
+        """
+
 
 class KafkaRecall:
     """Reads the topics of one account; see `Recall`.
@@ -76,7 +84,7 @@ class KafkaRecall:
     ) -> None:
         self._settings = settings
         self._registry = registry
-        self._status_key = status_key(venue, account, "ws")
+        self._status_key = partial(status_key, venue, account)
         self._account_key = account_key(venue, account)
         self._clock = clock
         self.leave_out: LeaveOut | None = None
@@ -117,7 +125,7 @@ class KafkaRecall:
         async with Reader(self._settings, [STATUS]) as reader:
             for back in BACK:
                 time = None if back is None else now - back
-                found = await self._since(reader, STATUS, time, self._status_key)
+                found = await self._since(reader, STATUS, time, self._status_key("ws"))
                 for incoming in reversed(found):
                     try:
                         status = await decoded(
@@ -129,12 +137,24 @@ class KafkaRecall:
                         return status.backfill_since
         return None
 
+    async def statuses(self, feed: str) -> AsyncGenerator[ConnectorStatus, None]:
+        """See `Recall`; what cannot be read is left out."""
+        key = self._status_key(feed)
+        async with Reader(self._settings, [STATUS]) as reader:
+            async for incoming in reader.follow(self._place(reader, STATUS)):
+                if incoming.key == key and incoming.value is not None:
+                    with suppress(RecordInvalid):
+                        yield await decoded(self._registry, ConnectorStatus, incoming)
+
+    def _place(self, reader: Reader, topic: Topic) -> tuple[str, int]:
+        places = reader.places(topic)
+        return places[partition_of(self._account_key, len(places))]
+
     async def _since(
         self, reader: Reader, topic: Topic, time: datetime | None, prefix: str
     ) -> list[Incoming]:
         """Return the records of the account's partition whose keys begin so."""
-        places = reader.places(topic)
-        place = places[partition_of(self._account_key, len(places))]
+        place = self._place(reader, topic)
         if time is None:
             starts = await reader.beginnings([place])
         else:

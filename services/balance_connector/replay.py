@@ -379,6 +379,9 @@ class Replay:
         since, until, epoch = opening.stretch
         pictured = memory.pictured.get(epoch)
         if pictured is None or not memory.knows(since):
+            # What it told is not known to the next one either.
+            unsure = memory._replace(since=frame.received_at)
+            self._memories.remember(opening.run, unsure)
             return _Running(_Silent(), run, NOT_KNOWN)
         known = memory.known if self._venue.same_codes else {}
         books = self._books(frame, known, memory.recent)

@@ -20,7 +20,8 @@ from balance_connector.outbox import Entry, Outbox, Publisher
 from balance_connector.poll import PollRunner
 from balance_connector.recall import KafkaRecall, Recall
 from balance_connector.rest import Nonces, RestClient
-from balance_connector.status import HEARTBEAT_S, Board
+from balance_connector.rivals import Overtaken, Rivals
+from balance_connector.status import HEARTBEAT_S, INSTANCE, Board
 from balance_connector.stream import StreamRunner
 from balance_connector.stretches import Stretches
 from balance_connector.tell import Teller
@@ -90,7 +91,10 @@ async def run(venue: Venue, settings: ConnectorSettings, parts: Parts) -> None:
 
 
 class Connector:
-    """The feeds of one account and their common way to the bus."""
+    """The feeds of one account and their common way to the bus.
+
+    While a process that began later tells the account, it stands by; see ``rivals.py``.
+    """
 
     def __init__(
         self,
@@ -103,15 +107,16 @@ class Connector:
         recall: Recall,
         clock: Clock,
         connect: Connect = connected,
+        instance: str = INSTANCE,
     ) -> None:
         self._connect = connect
         self._venue = venue
         self._settings = settings
         self._options = options
         self._parts = parts
+        self._producer = producer
         self._rest = rest
-        self._stretches = Stretches()
-        self._memory = Memory(recall, clock)
+        self._recall = recall
         recall.leave_out = self._dead_letter
         self._clock = clock
         self._primary = settings.feeds[0]
@@ -120,13 +125,29 @@ class Connector:
             log.warning("not_compared", reason="polls tell other balances")
             self._feeds = ("ws",)
         parts.not_ready(self._primary, "starting")
+        self._instance = instance
+        self._rivals = Rivals(recall, self._primary, instance, clock)
+        self._begin()
+
+    def _begin(self) -> None:
+        """Make what is of one turn: nothing is known yet, and nothing owed."""
+        self._stretches = Stretches()
+        self._memory = Memory(self._recall, self._clock, self._rivals.epoch)
         self._boards = {feed: self._board(feed) for feed in ("ws", "rest")}
         counts = self._boards[self._primary].count
-        self._outbox = Outbox(producer, clock, counts, self._kafka_is)
+        self._outbox = Outbox(self._producer, self._clock, counts, self._kafka_is)
         counts.queue.set_function(lambda: float(self._outbox.frames))
 
     async def run(self) -> None:
         """Run until cancelled, then publish the last state and drain."""
+        while True:
+            await self._tell()
+            await self._rivals.silence()
+            log.info("taking_over")
+            self._begin()
+
+    async def _tell(self) -> None:
+        """Tell the account until another process does."""
         sending = asyncio.create_task(self._outbox.run())
         end = State.STOPPED, "a bug"
         try:
@@ -135,11 +156,19 @@ class Connector:
                     group.create_task(running)
                 group.create_task(self._heartbeat())
                 group.create_task(_until(sending))
+                board = self._boards[self._primary]
+                below = self._outbox.distrust
+                group.create_task(self._rivals.overtake(lambda: board.epoch, below))
         except asyncio.CancelledError:
             end = State.STOPPED, "asked to stop"
             raise
         except ExceptionGroup as group:
             error = group.exceptions[0]
+            if isinstance(error, Overtaken):
+                log.warning("standing_by", reason=str(error))
+                end = State.STALE, f"standing by: {error}"
+                self._outbox.drop()  # what waits is below the other's epoch
+                return
             refused = isinstance(error, VenueRefused)
             end = State.REFUSED if refused else State.STOPPED, str(error)
             raise
@@ -223,6 +252,7 @@ class Connector:
             self._clock,
             self._publish_status,
             lambda: owed.owed_since if feed == "ws" else None,
+            self._instance,
         )
 
     def _publish_status(self, status: ConnectorStatus) -> None:

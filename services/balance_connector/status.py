@@ -18,6 +18,7 @@ HEARTBEAT_S = 10.0
 """How often a status is published although nothing changed, in seconds."""
 
 INSTANCE = f"{socket.gethostname()}-{os.getpid()}"
+"""Names this process among all."""
 
 _EXPECTED = {State.CONNECTING, State.SYNCING, State.LIVE, State.STOPPED}
 """States of a feed that nothing is wrong with."""
@@ -37,6 +38,7 @@ class Board:
         clock: for `since`.
         publish: called with each status that is to go out.
         owed_since: returns since when the venue's history is owed, or None.
+        instance: which process this is.
     """
 
     def __init__(
@@ -46,12 +48,14 @@ class Board:
         clock: Clock,
         publish: Callable[[ConnectorStatus], None],
         owed_since: Callable[[], datetime | None] = lambda: None,
+        instance: str = INSTANCE,
     ) -> None:
         self.account = account
         self._names = account.venue, account.alias, feed
         self._clock = clock
         self._publish = publish
         self._owed_since = owed_since
+        self._instance = instance
         self.health = Health(State.CONNECTING, "starting")
         self.since = clock.now()
         self.epoch = 0
@@ -90,7 +94,7 @@ class Board:
                 last_event_at=self.last_event_at,
                 confirmed_at=self.confirmed_at,
                 sequence=self.sequence,
-                instance=INSTANCE,
+                instance=self._instance,
                 version=VERSION,
                 backfill_since=self._owed_since(),
             )

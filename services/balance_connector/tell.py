@@ -135,7 +135,7 @@ class Teller:
         if self._outbox.full:
             await self._outbox.room()
         if self._outbox.losses != self._losses:
-            raise BusInterrupted("earlier records of this epoch were dropped")
+            raise BusInterrupted(self._outbox.loss)
         size = sum(len(record.body) for record in records)
         entry = Entry(
             records,

@@ -173,7 +173,7 @@ class Watch:
 
     def _passed(self, now_s: float) -> PictureNeeded | BusInterrupted | None:
         if self._outbox.losses != self._losses:
-            return BusInterrupted("earlier records of this epoch were dropped")
+            return BusInterrupted(self._outbox.loss)
         if self._asked_s is None:
             return None
         waited_s = now_s - self._asked_s

@@ -49,14 +49,17 @@ class Desk:
             f"BALANCEBUS_{name.upper()}": value
             for name, value in row.credentials(self.venue.said).items()
         }
-        self.connector = Service(
-            folder / f"connector-{row.name}.log",
+        self._log = folder / f"connector-{row.name}.log"
+        self._settings = (
             common
             | credentials
-            | {"BALANCEBUS_ACCOUNT": account, "BALANCEBUS_POLL_INTERVAL_S": "5"},
-            "connector",
-            row.name,
+            | {"BALANCEBUS_ACCOUNT": account, "BALANCEBUS_POLL_INTERVAL_S": "5"}
         )
+        self.connector = self.another()
+
+    def another(self) -> Service:
+        """Start one more connector of the account."""
+        return Service(self._log, self._settings, "connector", self.row.name)
 
     def truth(self) -> Books:
         """Return the venue's books."""

@@ -96,6 +96,10 @@ class Service:
         assert code is None, f"{self._command} ended with {code}: {said}"
         return get(f"http://127.0.0.1:{self.port}/readyz")[0] == 200
 
+    def readiness(self) -> str:
+        """Return what it says of the parts that are not ready."""
+        return get(f"http://127.0.0.1:{self.port}/readyz")[1]
+
     def metric(self, name: str, **labels: str) -> float:
         """Return the sum of a metric's samples with these labels."""
         total = 0.0

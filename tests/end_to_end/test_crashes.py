@@ -5,6 +5,9 @@ import time
 import pytest
 from crashes import Round, play, rounds
 from firm import Firm, running
+from processes import ended, until
+
+from balance_schemas.topics import EVENTS
 
 pytestmark = pytest.mark.end_to_end
 
@@ -30,6 +33,23 @@ def test_killed_connector_comes_back_right(run, stack, venue):
             play(stack, firm, Round(venue, after_s=0.7, down_s=0.3))
         firm.settle()
         firm.check()
+
+
+def test_two_processes_of_an_account_take_turns(run):
+    """The older stands by, tells nothing, and takes over once the newer is killed."""
+    with run("kraken") as firm:
+        desk = firm.desks["kraken"]
+        older, desk.connector = desk.connector, desk.another()
+        with ended(desk.connector):
+            until(lambda: "standing by" in older.readiness(), "the older to stand by")
+            firm.settle()
+            firm.traffic(RATE)
+            time.sleep(1)
+        desk.connector = older
+        firm.settle()
+        firm.check()
+        epochs = [one.epoch for one in firm.told(EVENTS) if one.kind != "backfill"]
+        assert sorted(epochs) == epochs
 
 
 def test_killed_storage_comes_back_right(run, stack):

@@ -246,6 +246,17 @@ def test_killed_process_leaves_a_torn_end(dialect, virtually, rng):
     assert len(told) == equal + unjudged["cut"]
 
 
+@pytest.mark.parametrize("name", ["kraken", "bitfinex"])
+def test_history_after_one_that_cannot_be_judged_is_not_judged(name):
+    """Without a stream's frames it is not known what its history told; nor to the next."""
+    world = lived(name, "ws,rest")
+    frames = kept(world)
+    streams = {frame.epoch for frame, _ in frames if frame.feed == "ws"}
+    for epoch in streams:
+        left = [one for one in frames if (one[0].feed, one[0].epoch) != ("ws", epoch)]
+        assert [] == judged(world, frames=left).differences
+
+
 @pytest.mark.parametrize("topic", [LATEST, EVENTS, FRAMES])
 def test_process_that_dies_between_two_topics_is_no_difference(
     dialect, virtually, rng, topic

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
+from itertools import count
 from typing import TypeVar
 
 from dialects import Dialect
@@ -92,6 +93,7 @@ class World:
             | (settings or {}),
         )
         self.task: asyncio.Task[None] | None = None
+        self._processes = count()
         self._read: dict[str, list] = {}
 
     def _microseconds(self) -> int:
@@ -119,6 +121,7 @@ class World:
             InMemoryRecall(self.bus),
             self.clock,
             self._connect,
+            f"process-{next(self._processes)}",
         )
         self.task = asyncio.create_task(connector.run())
 

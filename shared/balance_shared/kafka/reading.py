@@ -155,6 +155,22 @@ class Reader:
                     yield taken
             open_ = {tp: end for tp, end in open_.items() if tp not in done}
 
+    async def follow(self, place: Place) -> AsyncIterator[Incoming]:
+        """Yield the records of a place as they are written, from now on, for ever.
+
+        Raises:
+            BusInterrupted: Kafka failed in a way that passes.
+        """
+        consumer, tp = self._running(), TopicPartition(*place)
+        ends = await self.ends([place])
+        consumer.assign([tp])
+        consumer.seek(tp, ends[place])
+        while True:
+            with translated():
+                fetched = await consumer.getmany(tp, timeout_ms=WAIT_MS)
+            for record in fetched.get(tp, []):
+                yield incoming_of(record)
+
     async def _offsets(self, ask: Any, places: Collection[Place]) -> Positions:
         with translated():
             found = await ask([TopicPartition(*place) for place in places])

@@ -30,6 +30,7 @@ class InMemoryBus:
         self._failures: list[BalanceBusError] = []
         self._open = asyncio.Event()
         self._open.set()
+        self._written = asyncio.Event()
 
     def pause(self) -> None:
         """Acknowledge nothing until `resume`."""
@@ -51,6 +52,12 @@ class InMemoryBus:
         for record in records:
             self.records[record.topic.name].append(record)
         self.hand_overs += 1
+        written, self._written = self._written, asyncio.Event()
+        written.set()
+
+    async def written(self) -> None:
+        """Wait until records are taken."""
+        await self._written.wait()
 
     async def restart(self) -> None:
         """Count it, as `Producer.restart`."""

@@ -1,6 +1,6 @@
 """What a connector reads back of a bus in memory, as its Recall of Kafka would."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 from datetime import datetime
 
 from balance_schemas.codec import UndecodableError, decode, frame
@@ -60,3 +60,16 @@ class InMemoryRecall:
             if status.feed == "ws":
                 return status.backfill_since
         return None
+
+    async def statuses(self, feed: str) -> AsyncGenerator[ConnectorStatus, None]:
+        """Yield the statuses of a feed as they are written, from now on."""
+        read = len(self.bus.records[STATUS.name])
+        while True:
+            records = self.bus.records[STATUS.name][read:]
+            read += len(records)
+            if not records:
+                await self.bus.written()
+            for record in records:
+                status = decode(ConnectorStatus, frame(1, record.body))
+                if status.feed == feed:
+                    yield status

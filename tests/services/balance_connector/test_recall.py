@@ -1,5 +1,6 @@
 """What a connector reads back of Kafka."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -161,3 +162,23 @@ async def test_debt_is_that_of_the_streams_last_status(recall, producer, age):
     )
 
     assert NOW - age - HOUR == await recall.owed_since()
+
+
+async def test_statuses_are_heard_as_they_are_written(recall, producer):
+    """Of this account and feed alone; what cannot be read is left out."""
+    other, value = Account("kraken", "main2"), status(None)
+    await producer.publish([record(STATUS, value)])
+    heard = recall.statuses("ws")
+    first = asyncio.ensure_future(anext(heard))
+    await asyncio.sleep(1)  # until it stands at the end
+    await producer.publish(
+        [
+            record(STATUS, status(None, "rest")),
+            record(STATUS, status(None, account=other), NOW, other),
+            unreadable(STATUS, value.key),
+            record(STATUS, status(NOW)),
+        ]
+    )
+
+    assert NOW == (await first).backfill_since
+    await heard.aclose()

@@ -94,3 +94,19 @@ async def test_missing_topic_is_named(settings, monkeypatch):
     ):
         async with Reader(settings, [EVENTS]):
             pytest.fail("it was opened")
+
+
+async def test_a_place_is_followed_from_its_end(settings, producer, place):
+    """What was there is not told, what comes is, in order, and no other place's."""
+    await producer.publish(number(3))
+    async with Reader(settings, [EVENTS]) as reader:
+        followed = reader.follow(place)
+        first = asyncio.ensure_future(anext(followed))
+        await asyncio.sleep(1)  # until it stands at the end
+        elsewhere = [Outgoing(EVENTS, "bitfinex|main", "x", b"", 0)]
+        await producer.publish(elsewhere + number(3, start=3))
+        assert ["3", "4", "5"] == [
+            record.key
+            for record in [await first, *[await anext(followed) for _ in "45"]]
+        ]
+        await followed.aclose()

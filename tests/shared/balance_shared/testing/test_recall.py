@@ -1,5 +1,6 @@
 """Reading back what lies on a bus in memory."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -61,24 +62,46 @@ async def test_events_are_told_from_a_time_on():
     assert [2] == [one.sequence for one in found]
 
 
+def status(feed: str, owed=None) -> ConnectorStatus:
+    """Return a status of a feed."""
+    return ConnectorStatus(
+        venue="kraken",
+        account="main",
+        feed=feed,
+        state="live",
+        reason="",
+        epoch=1,
+        since=NOW,
+        instance="i",
+        version="1",
+        backfill_since=owed,
+    )
+
+
 async def test_debt_is_that_of_the_streams_last_status():
     """The polls owe nothing; without a status nothing is known to be owed."""
     bus = InMemoryBus()
     recall = InMemoryRecall(bus)
     assert await recall.owed_since() is None
     for feed, owed in (("ws", None), ("ws", NOW), ("rest", None)):
-        status = ConnectorStatus(
-            venue="kraken",
-            account="main",
-            feed=feed,
-            state="live",
-            reason="",
-            epoch=1,
-            since=NOW,
-            instance="i",
-            version="1",
-            backfill_since=owed,
-        )
-        told(bus, STATUS, status)
+        told(bus, STATUS, status(feed, owed))
 
     assert NOW == await recall.owed_since()
+
+
+async def test_statuses_are_heard_as_they_are_written():
+    """Those of the feed, from now on, however many come at once."""
+    bus = InMemoryBus()
+    told(bus, STATUS, status("ws"))
+    heard = InMemoryRecall(bus).statuses("ws")
+    first = asyncio.ensure_future(anext(heard))
+    await asyncio.sleep(0)
+    records = [
+        outgoing(STATUS, ACCOUNT.key, status(*one), 0)
+        for one in (("rest",), ("ws", NOW), ("ws", NOW - HOUR))
+    ]
+    await bus.publish(records)
+
+    assert NOW == (await first).backfill_since
+    assert NOW - HOUR == (await anext(heard)).backfill_since
+    await heard.aclose()
