@@ -62,6 +62,9 @@ def nature_of(wallet: str, wallet_id: str) -> str:
 REFERENCE = "account_id"
 """Attribute with the venue's own number of a balance."""
 
+AVAILABLE = "available"
+"""Attribute with what is available, as sent, where that fits no record."""
+
 RECENT_MAX = 20_000
 """Most facts that are remembered as told."""
 
@@ -613,7 +616,8 @@ def _has_line(update: BalanceEvent, before: Figures | None) -> bool:
         update: the event.
         before: figures of its balance before it; None: there are none.
     """
-    if update.available is None or update.movements or before is None:
+    calculated = update.available is not None or AVAILABLE in update.attributes
+    if not calculated or update.movements or before is None:
         return True
     balance, available = before
     was_asked = available is None and balance != ZERO

@@ -63,6 +63,38 @@ def invalid_of(bad: Sequence[BadRow]) -> FrameInvalid | None:
     return FrameInvalid("invalid_row", f"unreadable: {listed}{more}", names)
 
 
+class Unread:
+    """What cannot be read on one connection, and what follows from it.
+
+    Args:
+        tolerated: names for which no new picture is demanded; see `StreamFactory`.
+
+    Attributes:
+        reason: why the feed is degraded; "" if it is not.
+    """
+
+    def __init__(self, tolerated: frozenset[str]) -> None:
+        self._tolerated = tolerated
+        self.reason = ""
+
+    def pictured(self, invalid: FrameInvalid | None) -> FrameInvalid | None:
+        """Return the demand of a picture with such rows; None: it serves as it is."""
+        self.reason = ""
+        return self._demand(invalid, self._tolerated)
+
+    def updated(self, invalid: FrameInvalid | None) -> FrameInvalid | None:
+        """Return the demand of an update; whose it is has to be known to go on."""
+        return self._demand(invalid, self._tolerated - {NAMELESS})
+
+    def _demand(
+        self, invalid: FrameInvalid | None, tolerated: frozenset[str]
+    ) -> FrameInvalid | None:
+        if invalid is None or not invalid.names <= tolerated:
+            return invalid
+        self.reason = str(invalid)
+        return None
+
+
 def unread_of(bad: Sequence[BadRow]) -> frozenset[tuple[str, ...]] | None:
     """Return whose balances are not known, as `Books.picture` takes it."""
     if any(row.asset is None for row in bad):

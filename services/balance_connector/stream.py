@@ -21,7 +21,7 @@ from balance_connector.rest import Answer
 from balance_connector.retry import STABLE_S, retrying
 from balance_connector.stretches import Stretches
 from balance_connector.venue import Health, State, StreamProtocol, Stretch
-from balance_connector.watch import NO_ANSWER, Patience, Watch
+from balance_connector.watch import NO_ANSWER, Patience, Tolerance, Watch
 from balance_shared.errors import (
     BusInterrupted,
     FrameInvalid,
@@ -69,7 +69,7 @@ class StreamRunner:
         self._teller = feed.teller
         self._connect = connect
         self._stretches = stretches
-        self._unreadable: frozenset[str] = frozenset()
+        self._tolerance = Tolerance()
         self._kept: int | None = None
         self._unread_since: datetime | None = None
         self._may_connect_s = 0.0
@@ -114,7 +114,6 @@ class StreamRunner:
         self._board.count.reconnect(reason)
         if isinstance(error, SequenceGap):
             self._board.count.gaps.inc()
-        self._unreadable = getattr(error, "names", self._unreadable)
         if self.doubt is not None:
             self._memory.doubt_since(self._board.confirmed_at)
         self._memory.doubt_since(self._unread_since)
@@ -141,7 +140,7 @@ class StreamRunner:
         self.doubt = None
         books = Books(board.account, board.feed, epoch, known, memory.recent)
         protocol = self._venue.stream(
-            self._feed.credentials, self._feed.options, books, self._unreadable
+            self._feed.credentials, self._feed.options, books, self._tolerance.names
         )
         board.set(State.CONNECTING, f"connecting to {self._url}")
         async with self._connect(self._url) as socket:
@@ -149,8 +148,8 @@ class StreamRunner:
                 self._feed,
                 protocol,
                 self._patience,
+                self._tolerance,
                 lambda: self.doubt,
-                retries=bool(self._unreadable),
             )
             dog = asyncio.create_task(watch.run(socket))
             try:
@@ -226,13 +225,13 @@ class StreamRunner:
     ) -> None:
         frame = await socket.recv(decode=False)
         watch.arrived()
-        await self._take(protocol, socket, watch, frame)
-        watch.taken()
+        alive = await self._take(protocol, socket, watch, frame)
+        watch.taken(alive=alive)
 
     async def _take(
         self, protocol: StreamProtocol, socket: Socket, watch: Watch, frame: bytes
-    ) -> None:
-        """Take in one frame and tell what follows from it."""
+    ) -> bool:
+        """Take in one frame and tell what follows from it; return `Step.alive`."""
         board = self._board
         received_at = board.last_message_at = self._clock.now()
         board.count.frames.inc()
@@ -249,9 +248,11 @@ class StreamRunner:
                 invalid=step.invalid,
                 attributes={AFTER: str(before)} if unkept else None,
             )
-        if was_synced and step.invalid is not None and step.invalid.names:
-            # Its history is asked for once there is a new picture.
-            self._unread_since = self._unread_since or received_at
+        if step.invalid is not None:
+            self._tolerance.met(step.invalid.names, self._clock.monotonic())
+            if was_synced and step.invalid.names:
+                # Its history is asked for once there is a new picture.
+                self._unread_since = self._unread_since or received_at
         for note in step.notes:
             board.count.note(note)
         for answer in step.send:
@@ -266,6 +267,7 @@ class StreamRunner:
             self._hear(protocol, before, received_at)
         if step.demand is not None:
             raise step.demand
+        return step.alive
 
     def _hear(
         self, protocol: StreamProtocol, before: int | None, received_at: datetime
@@ -289,7 +291,7 @@ class StreamRunner:
     def _show(self, health: Health) -> None:
         """Publish how the feed is, if that is new; a dispute is no health."""
         if health.state is State.LIVE:
-            self._unreadable = frozenset()
+            self._tolerance.well(self._clock.monotonic())
             if self.dispute:
                 health = Health(State.DEGRADED, self.dispute)
         if health != self._board.health:

@@ -82,6 +82,8 @@ class Step(msgspec.Struct, frozen=True):
         demand: end this connection with that error; `classify` says what then.
         confirmed: the balances are complete and right as of this frame.
         keep: the frame belongs on the frames topic (no heartbeat, no secret in it).
+        alive: it shows that the feed works. Where a subscription has heartbeats a pong
+            shows that the connection does, and no more.
         notes: what to count.
     """
 
@@ -93,6 +95,7 @@ class Step(msgspec.Struct, frozen=True):
     demand: VenueError | None = None
     confirmed: bool = False
     keep: bool = True
+    alive: bool = True
     notes: tuple[Note, ...] = ()
 
 
@@ -258,8 +261,8 @@ class Stretch:
 
 StreamFactory = Callable[[Credentials, Any, Books, frozenset[str]], StreamProtocol]
 """Makes the protocol of one connection from the key, the venue's options, the books and
-the names of the balances that could not be read in the last picture: if they still
-cannot, the feed is degraded, and no new picture is demanded for them."""
+the names of the balances that could not be read lately: if they still cannot, the feed
+is degraded, and no new picture is demanded for them."""
 
 PollFactory = Callable[[Credentials, Any, Collection[Holding]], PollProtocol]
 """Makes the protocol of the polls of one epoch from the key, the venue's options and

@@ -20,7 +20,7 @@ from balance_shared.errors import BusInterrupted, PictureNeeded
 WATCH_S = 0.25
 """How often the time limits are looked at, in seconds."""
 
-PAUSED_S = 1.0
+PAUSED_S = 2 * WATCH_S
 """A look that comes this late says that the process was paused, not the venue."""
 
 NO_ANSWER = "no_answer"
@@ -34,9 +34,9 @@ PICTURE_S = 30.0
 """How long the picture is waited for at least where the venue has answered, in seconds;
 and at first, a first word where no greeting is due."""
 
-RETRY_S = 300.0
-"""How long a picture with unreadable balances serves before a new one is tried, and how
-long a maintenance is believed whose end may have been lost."""
+RETRY_S, RETRY_S_MAX = 5.0, 300.0
+"""How long a degraded feed waits before a new picture is tried: at first and at most,
+in seconds. A maintenance whose end may have been lost is believed for the latter."""
 
 
 class Patience:
@@ -68,6 +68,40 @@ class Patience:
         self.answer_s = min(3 * self.answer_s, ANSWER_S_MAX)
 
 
+class Tolerance:
+    """Which balances a picture need not tell, over the connections of a feed.
+
+    One that cannot be read costs a new picture at once. If it cannot be read then, or
+    again soon after, the feed is degraded, and a new picture is tried after a while,
+    four times as late each time.
+
+    Attributes:
+        names: of those balances, as the venue names them.
+        retry_s: how long a degraded feed waits for the next picture, in seconds.
+    """
+
+    def __init__(self) -> None:
+        self.names: frozenset[str] = frozenset()
+        self.retry_s = RETRY_S
+        self._met_s = 0.0
+
+    def met(self, names: frozenset[str], now_s: float) -> None:
+        """Note balances that could not be read."""
+        if not names <= self.names:
+            self.retry_s = RETRY_S
+        self.names |= names
+        self._met_s = now_s
+
+    def tried(self) -> None:
+        """Note that a new picture is tried."""
+        self.retry_s = min(4 * self.retry_s, RETRY_S_MAX)
+
+    def well(self, now_s: float) -> None:
+        """Note that all can be read; what could not is forgotten after a while."""
+        if self.names and now_s - self._met_s > RETRY_S_MAX:
+            self.names = frozenset()
+
+
 class Watch:
     """The time limits of one connection.
 
@@ -75,8 +109,8 @@ class Watch:
         feed: whose connection.
         protocol: of the connection.
         patience: of the feed.
+        tolerance: of the feed.
         doubt: returns why the balances are in doubt, if somebody says so.
-        retries: whether a degraded picture is tried again after a while.
 
     Attributes:
         verdict: why the connection was broken off, once it was.
@@ -87,13 +121,12 @@ class Watch:
         feed: Feed,
         protocol: StreamProtocol,
         patience: Patience,
+        tolerance: Tolerance,
         doubt: Callable[[], PictureNeeded | None],
-        *,
-        retries: bool,
     ) -> None:
         self._doubt = doubt
-        self._retries = retries
         self._patience = patience
+        self._tolerance = tolerance
         self._venue = feed.venue
         self._protocol = protocol
         self._board = feed.board
@@ -105,6 +138,7 @@ class Watch:
         self._waiting_s: float | None = None
         self._mending_s: float | None = None
         self._arrived_s = 0.0
+        self._waited_s: float | None = None
         self._suspects = False
         self.verdict: PictureNeeded | BusInterrupted | None = None
 
@@ -122,7 +156,8 @@ class Watch:
         silence = self._silence(now_s)
         if silence is not None:
             raise silence
-        self._arrived_s, self._waiting_s = now_s, None
+        self._arrived_s, self._waited_s = now_s, self._waiting_s
+        self._waiting_s = None
         if self._heard_s is None:
             self._heard_s = now_s
 
@@ -146,14 +181,18 @@ class Watch:
         if self._asked_s is not None:
             self._patience.came(self._clock.monotonic() - self._asked_s)
 
-    def taken(self) -> None:
+    def taken(self, *, alive: bool) -> None:
         """Note that the frame is on its way to the bus.
+
+        Args:
+            alive: see `Step`; what shows nothing of the feed ends no silence.
 
         Raises:
             PictureNeeded: that took so long that what was told meanwhile is too old.
         """
-        self._waiting_s = self._clock.monotonic()
-        took_s = self._waiting_s - self._arrived_s
+        now_s = self._clock.monotonic()
+        self._waiting_s = now_s if alive else self._waited_s
+        took_s = now_s - self._arrived_s
         if took_s > AGE_S_MAX:
             raise PictureNeeded("late", f"a frame waited {took_s:.0f} s for the bus")
 
@@ -180,7 +219,8 @@ class Watch:
         greeting_s = self._venue.greeting_s_max
         if self._heard_s is None and greeting_s is not None and waited_s > greeting_s:
             return PictureNeeded("no_greeting", f"no frame within {waited_s:.0f} s")
-        if self._is_degraded() and waited_s > RETRY_S:
+        if self._is_degraded() and waited_s > self._tolerance.retry_s:
+            self._tolerance.tried()
             return PictureNeeded("degraded", "perhaps all can be read again by now")
         if self._mends_too_long(now_s):
             return PictureNeeded("maintenance", "perhaps it is over by now")
@@ -206,8 +246,11 @@ class Watch:
         return PictureNeeded(NO_ANSWER, text)
 
     def _is_degraded(self) -> bool:
-        """Whether the picture had something that could not be read."""
-        return self._retries and self._protocol.health.state is State.DEGRADED
+        """Whether there is something that could not be read."""
+        return (
+            bool(self._tolerance.names)
+            and self._protocol.health.state is State.DEGRADED
+        )
 
     def _is_mending(self) -> bool:
         return self._protocol.health.state is State.MAINTENANCE
@@ -218,7 +261,7 @@ class Watch:
             self._mending_s = None
             return False
         self._mending_s = self._mending_s or now_s
-        return now_s - self._mending_s > RETRY_S
+        return now_s - self._mending_s > RETRY_S_MAX
 
     def _suspect(self, now_s: float) -> None:
         """Say stale when a heartbeat is missed; see `read` for the next frame."""

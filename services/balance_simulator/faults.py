@@ -35,6 +35,7 @@ class Fault(StrEnum):
     INVALID_SESSION = "invalid_session"
     PERMISSION_DENIED = "permission_denied"
     UNANSWERED = "unanswered"
+    LAPSE = "lapse"
     # Of the answers to other requests on a stream.
     ANSWER_LOST = "answer_lost"
     ANSWER_LATE = "answer_late"
@@ -74,6 +75,7 @@ ARGUMENTS: Mapping[Fault, Mapping[str, Any]] = {
     Fault.INVALID_SESSION: {"count": 1},
     Fault.PERMISSION_DENIED: {"count": 1, "to": "stream", "endpoint": ""},
     Fault.UNANSWERED: {"count": 1},
+    Fault.LAPSE: {},
     Fault.ANSWER_LOST: {"count": 1},
     Fault.ANSWER_LATE: {"count": 1, "seconds": 5},
     Fault.HTML: {"status": 520, "count": 1, "endpoint": ""},

@@ -51,7 +51,7 @@ class Session(Protocol):
         """
 
     def closed(self) -> None:
-        """Take note that the connection is lost; called once, last."""
+        """End what was subscribed to: it has lapsed, or the connection is lost."""
 
 
 class Peer(Protocol):

@@ -25,6 +25,7 @@ class Troubles:
             Fault.SILENCE: self._silence,
             Fault.HALF_OPEN: self._half_open,
             Fault.CLOSE: self._close,
+            Fault.LAPSE: self._lapse,
             Fault.MAINTENANCE: self._announce,
             Fault.CLEAR: self._announce,
             **own,
@@ -71,6 +72,11 @@ class Troubles:
                 peer.abort()
             else:
                 peer.close(code, reason)
+
+    def _lapse(self, _armed: Armed) -> None:
+        """End the subscriptions without a word; the connections stay."""
+        for _peer, session in self._connections.subscribed():
+            session.closed()
 
     def _announce(self, _armed: Armed) -> None:
         self._connections.tick()

@@ -331,7 +331,7 @@ def _zerohash(name: str, settings: Any, venue: Any) -> Dialect:
         ),
         novelty=_zerohash_novelty,
         heartbeat_s=15.0,
-        untold=frozenset({"gap", "gap count=99"}),
+        untold=frozenset({"gap", "gap count=99", "lapse"}),
         silence_s=37.0,
         unpermitted={},
         unpermitted_fault="permission_denied",

@@ -41,6 +41,7 @@ FAULTS: tuple[tuple[str, dict[str, object]], ...] = (
     ("slow_snapshot", {"seconds": 5}),
     ("slow_snapshot", {"seconds": 60}),
     ("invalid_session", {}),
+    ("lapse", {}),
     ("unanswered", {}),
     ("answer_lost", {}),
     ("answer_late", {"seconds": 8}),

@@ -280,12 +280,35 @@ def test_unreadable_balance_is_named_without_a_storm(dialect, virtually, rng):
             before = world.venue.statistics()["connections_made"]
             await moved(world, rng)
             await asyncio.sleep(120)
-            assert world.venue.statistics()["connections_made"] <= before + 2
+            assert world.venue.statistics()["connections_made"] <= before + 3
             right = world.truth()
             wrong = {
                 pocket for pocket in right if world.books().get(pocket) != right[pocket]
             }
             assert len(wrong) <= 1
+
+    virtually(scenario())
+
+
+def test_update_that_is_unreadable_again_and_again_makes_no_storm(
+    dialect, virtually, rng
+):
+    """Every picture can be read and the updates cannot: it is degraded, and says so."""
+
+    async def scenario():
+        async with World(dialect, feeds="ws").running() as world:
+            await world.until_live()
+            before = world.venue.statistics()["connections_made"]
+            world.venue.fault("figure", text="NaN", to="update", count=9999)
+            for _ in range(400):
+                dialect.move(world.venue, rng)
+                await asyncio.sleep(3)
+            made = world.venue.statistics()["connections_made"] - before
+            assert made <= 2 * len(world.books())
+            await world.until(lambda: "degraded" == world.state, "degraded")
+            world.venue.fault("clear")
+            await world.until_live(400)
+            await world.until_right()
 
     virtually(scenario())
 

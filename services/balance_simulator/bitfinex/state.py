@@ -22,9 +22,11 @@ MEANINGLESS = frozenset(
         Fault.THROTTLE,
         Fault.CLOCK_SKEW,
         Fault.TORN,
+        Fault.LAPSE,
     }
 )
-"""Faults of other venues: Kraken's words, signed times and answers in pages."""
+"""Faults of other venues: Kraken's words, signed times, answers in pages; a login that
+ends says so."""
 
 
 @dataclass(slots=True)

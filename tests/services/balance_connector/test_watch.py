@@ -1,8 +1,8 @@
-"""How long a picture is waited for, from one connection to the next."""
+"""What is learned from one connection for the next."""
 
 import pytest
 
-from balance_connector.watch import Patience
+from balance_connector.watch import RETRY_S, RETRY_S_MAX, Patience, Tolerance
 
 
 def test_patience_grows_up_to_its_limit():
@@ -30,3 +30,35 @@ def test_picture_that_came_sets_the_patience_for_the_next(took_s, word_s, answer
     patience.came(took_s)
 
     assert (word_s, answer_s) == (patience.word_s, patience.answer_s)
+
+
+def test_what_stays_unreadable_is_tried_ever_more_seldom():
+    """A fault of seconds is over in seconds; one that stays makes no storm."""
+    tolerance, waits = Tolerance(), []
+    tolerance.met(frozenset({"|USD"}), 0)
+    for _ in range(5):
+        waits.append(tolerance.retry_s)
+        tolerance.tried()
+
+    assert [5, 20, 80, 300, 300] == waits
+
+
+def test_a_new_name_is_tried_soon_again():
+    """What could be read until now may be back at once."""
+    tolerance = Tolerance()
+    for names in ({"|USD"}, {"|USD"}, {"|BTC"}):
+        tolerance.tried()
+        tolerance.met(frozenset(names), 0)
+
+    assert {"|USD", "|BTC"} == tolerance.names
+    assert RETRY_S == tolerance.retry_s
+
+
+def test_what_was_unreadable_is_remembered_for_a_while():
+    """Read once and unreadable again soon after is no new story."""
+    tolerance = Tolerance()
+    tolerance.met(frozenset({"|USD"}), 100)
+    tolerance.well(100 + RETRY_S_MAX)
+    assert {"|USD"} == tolerance.names
+    tolerance.well(101 + RETRY_S_MAX)
+    assert not tolerance.names

@@ -108,6 +108,16 @@ async def test_half_open(caller):
         await asyncio.wait_for(dead.recv(), 0.1)
 
 
+async def test_lapse(caller):
+    """Nothing is told any more, no heartbeat either, and pings are answered."""
+    socket = await caller.subscribe()
+    caller.venue.fault("lapse")
+    await socket.send('{"method":"ping"}')
+    assert "pong" in await socket.recv()
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(socket.recv(), 1.5)
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"), [({"code": 1012}, 1012), ({"abort": True}, 1006)]
 )

@@ -142,7 +142,6 @@ def test_every_digit():
         row("exchange", "BTC", "[1]"),
         row("exchange", "BTC", "1e400"),
         row("exchange", "BTC", "2", "0", '"NaN"', "null", "null"),
-        row("exchange", "BTC", "2", "0", "0.1234567890123456789", "null", "null"),
         '["exchange","BTC"]',
         "[]",
         "{}",

@@ -116,7 +116,7 @@ def test_a_row_that_stays_unreadable():
                 "margin/margin ETH": "3",
             } == seen.books()
             assert not seen.events("absent")
-            assert len(seen.venue.connections) <= 4
+            assert len(seen.venue.connections) <= 6
             seen.venue.wallets[BTC] = "0.125"
             await seen.until_state("live", 400)
             assert "0.125" == seen.books()["spot/exchange BTC"]

@@ -23,8 +23,8 @@ from decimal import Decimal
 
 import msgspec
 
-from balance_connector.books import Books, Observed, Pocket, Told
-from balance_connector.rows import NAMELESS, BadRow, invalid_of
+from balance_connector.books import AVAILABLE, Books, Observed, Pocket, Told
+from balance_connector.rows import BadRow, Unread, invalid_of
 from balance_connector.venue import (
     UNNUMBERED,
     Credentials,
@@ -94,14 +94,12 @@ class BitfinexStream:
         self._credentials = credentials
         self._aliases = options.aliases
         self._books = books
-        self._tolerated = tolerated
+        self._unread = Unread(tolerated)
         self._names = AssetNames(options.aliases)
         self._numbers = Numbers()
         self._calc = CalcQueue() if options.calc else None
         self._held: dict[Pocket, Decimal] = {}
         self._unmapped: set[str] = set()
-        self._bad_names: frozenset[str] = frozenset()
-        self._degraded = ""
         self._frames = 0
         self._may_read = False
         self._mended_from: datetime | None = None
@@ -210,15 +208,9 @@ class BitfinexStream:
         spared = spared_of(reading.bad, self._names)
         events = self._books.picture(reading.observed, told, spared=spared)
         invalid = invalid_of(reading.bad)
-        demand = None
         self.synced = True
-        if invalid is None or invalid.names <= self._tolerated:
-            self._bad_names = invalid.names if invalid else frozenset()
-            self._degraded = str(invalid or "")
-            self._set_good()
-        else:
-            demand = invalid
-            self.health = Health(State.STALE, str(invalid))
+        demand = self._unread.pictured(invalid)
+        self._weigh(demand)
         notes = [Note.UNKNOWN_WORD] * reading.unknown_words
         notes += self._new_unmapped(reading.unmapped)
         notes += [Note.ASSET_CLASH] * (self._books.clashes - clashes)
@@ -230,11 +222,18 @@ class BitfinexStream:
             notes=tuple(notes),
         )
 
+    def _weigh(self, demand: FrameInvalid | None) -> None:
+        """Say how the feed is after a frame."""
+        if demand is None:
+            self._set_good()
+        else:
+            self.health = Health(State.STALE, str(demand))
+
     def _set_good(self) -> None:
         """Live, unless something is known to be missing or figures may still move."""
         if self.health.state is State.MAINTENANCE or not self.synced:
             return
-        reason = self._degraded
+        reason = self._unread.reason
         if not reason and not self._numbers.numbered:
             reason = UNNUMBERED
         state = State.DEGRADED if reason else State.LIVE
@@ -263,10 +262,8 @@ class BitfinexStream:
                 if not self._names.of(row.code).mapped:
                     notes += self._new_unmapped(frozenset({row.code}))
         invalid = invalid_of(bad)
-        demand = None
-        if invalid is not None and not invalid.names <= self._bad_names - {NAMELESS}:
-            demand = invalid
-            self.health = Health(State.STALE, str(invalid))
+        demand = self._unread.updated(invalid)
+        self._weigh(demand)
         notes += [Note.ASSET_CLASH] * (self._books.clashes - clashes)
         return Step(events, invalid=invalid, demand=demand, notes=tuple(notes))
 
@@ -276,7 +273,7 @@ class BitfinexStream:
         """Tell a wallet's new balance, or what is available of the one it has."""
         pocket = pocket_of(row.word, row.code, self._names)
         time = time_of(array.time_ms)
-        changed = row.available is None or self._held.get(pocket) != row.balance
+        changed = not row.is_calculated or self._held.get(pocket) != row.balance
         tell = moved if changed else standing
         observed = tell(row, pocket, time, array.account_sequence)
         self._held[pocket] = row.balance
@@ -291,7 +288,8 @@ class BitfinexStream:
         pocket = observed.pocket
         if self._calc is None or pocket.wallet == "unspecified":
             return
-        if observed.available is None and observed.balance != ZERO:
+        unknown = observed.available is None and AVAILABLE not in observed.attributes
+        if unknown and observed.balance != ZERO:
             self._calc.want(name_of(pocket))
         else:
             self._calc.told(name_of(pocket))

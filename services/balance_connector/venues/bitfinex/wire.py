@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from balance_connector.amounts import amount_of
+from balance_connector.books import AVAILABLE
 from balance_connector.rows import (
     MS_MIN,
     TEXT_CHARS_MAX,
@@ -29,6 +30,7 @@ from balance_connector.rows import (
     normalized,
     text_of,
 )
+from balance_schemas.decimals import AmountUnfitError
 from balance_shared.errors import FrameInvalid
 
 TIMESTAMP = 32_768
@@ -46,6 +48,7 @@ _DIGITS_MAX = 18
 _TYPE, _PAYLOAD, _AFTER_PAYLOAD = 1, 2, 3
 _BALANCE, _INTEREST, _AVAILABLE, _DESCRIPTION, _META = 2, 3, 4, 5, 6
 _POSITIONS_MIN = 3
+_NAMES = {_INTEREST: "unsettled_interest", _AVAILABLE: AVAILABLE}
 
 _value: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
     list[msgspec.Raw] | dict[str, msgspec.Raw]
@@ -123,7 +126,8 @@ class WalletRow(NamedTuple):
         word: the venue's word for the wallet.
         code: the venue's code of the currency.
         balance: in units of the currency; may be below zero.
-        available: the part that is not tied up; None: not calculated.
+        available: the part that is not tied up; None: not calculated, or a figure that
+            fits no record: then it is in the attributes.
         description: of the ledger entry, None if there is none.
         meta: JSON of why, as sent; None if there is none.
         attributes: all other positions that are not null, as sent.
@@ -136,6 +140,11 @@ class WalletRow(NamedTuple):
     description: str | None
     meta: str | None
     attributes: dict[str, str]
+
+    @property
+    def is_calculated(self) -> bool:
+        """Whether it says what is available."""
+        return self.available is not None or AVAILABLE in self.attributes
 
 
 def read_frame(frame: bytes) -> Event | list[msgspec.Raw]:
@@ -316,22 +325,36 @@ def _read_wallet(word: str, code: str, items: list[msgspec.Raw]) -> WalletRow:
         for at, raw in enumerate(items[_INTEREST:], start=_INTEREST)
         if bytes(raw) != b"null"
     }
-    available = told.pop(_AVAILABLE, None)
+    available = _available(told)
     description = told.pop(_DESCRIPTION, None)
     meta = told.pop(_META, None)
-    attributes = {
-        "unsettled_interest" if at == _INTEREST else str(at): text_of(raw)
-        for at, raw in told.items()
-    }
+    attributes = {_NAMES.get(at, str(at)): text_of(raw) for at, raw in told.items()}
     return WalletRow(
         word,
         code,
         balance,
-        None if available is None else amount_of(available),
+        available,
         None if description is None else text_of(description),
         None if meta is None else bytes(meta).decode(),
         attributes,
     )
+
+
+def _available(told: dict[int, msgspec.Raw]) -> Decimal | None:
+    """Take what is available out of the positions, unless it fits no record.
+
+    The venue calculates it with more digits than it books: that must not hide the
+    balance.
+
+    Raises:
+        ValueError: it is no amount.
+    """
+    try:
+        amount = amount_of(told[_AVAILABLE]) if _AVAILABLE in told else None
+    except AmountUnfitError:
+        return None
+    told.pop(_AVAILABLE, None)
+    return amount
 
 
 def read_meta(meta: str) -> dict[str, str]:

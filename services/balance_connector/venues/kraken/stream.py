@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from balance_connector.books import Books, Observed, Told
-from balance_connector.rows import NAMELESS, BadRow, invalid_of
+from balance_connector.rows import BadRow, Unread, invalid_of
 from balance_connector.venue import (
     UNNUMBERED,
     Credentials,
@@ -48,11 +48,10 @@ from balance_shared.errors import (
 
 _TOKEN_PERMISSION = "WebSocket interface - On"  # noqa: S105
 _CHANNEL_PERMISSION = "Query Funds"
-_PING_INTERVAL = timedelta(seconds=1)
+_PING_INTERVAL = timedelta(seconds=30)
 _SYSTEM_WORDS = frozenset({"online", "maintenance", "cancel_only", "post_only"})
 _DUPLICATE = Step(notes=(Note.DUPLICATE,))
 _NOTHING = Step()
-_ALIVE = Step(keep=False)
 
 
 class _Token(msgspec.Struct):
@@ -72,9 +71,8 @@ class KrakenStream:
         self._credentials = credentials
         self._options = options
         self._books = books
-        self._tolerated = tolerated
+        self._unread = Unread(tolerated)
         self._ledger = AccountLedger(options, books)
-        self._bad_names: frozenset[str] = frozenset()
         self._pictured = 0
         self._frames = 0
         self._pinged_at: datetime | None = None
@@ -103,11 +101,8 @@ class KrakenStream:
         return Step(send=(msgspec.json.encode(request),))
 
     def due(self, now: datetime) -> tuple[bytes, ...]:
-        """Return an application ping; its pong shows that the venue is there."""
-        if self._pinged_at is not None and now - self._pinged_at < _PING_INTERVAL:
-            return ()
-        self._pinged_at = now
-        return (b'{"method":"ping"}',)
+        """Return nothing: pings go out with heartbeats."""
+        return ()
 
     def passed(self, sequence: int) -> None:
         """Go on after a number; frames with numbers are all kept."""
@@ -211,17 +206,15 @@ class KrakenStream:
         self._ledger.unmoved = self._books.unmoved(observed)
         events = self._books.picture(observed, told, spared=spared)
         invalid = invalid_of(bad)
-        demand = None
-        if invalid is None and told.sequence is not None:
-            self._set_live(Health(State.LIVE))
-        elif invalid is None:
+        demand = self._unread.pictured(invalid)
+        if demand is not None:
+            self.health = Health(State.STALE, str(demand))
+        elif self._unread.reason:
+            self._set_live(Health(State.DEGRADED, self._unread.reason))
+        elif told.sequence is None:
             self._set_live(Health(State.DEGRADED, UNNUMBERED))
-        elif invalid.names <= self._tolerated:
-            self._bad_names = invalid.names
-            self._set_live(Health(State.DEGRADED, str(invalid)))
         else:
-            demand = invalid
-            self.health = Health(State.STALE, str(invalid))
+            self._set_live(Health(State.LIVE))
         notes += [Note.ASSET_CLASH] * (self._books.clashes - clashes)
         return Step(
             events,
@@ -256,33 +249,43 @@ class KrakenStream:
             except PictureNeeded as error:
                 demand = error
         invalid = invalid_of(bad)
-        if invalid is not None and not self._is_degraded_by(invalid):
-            demand = invalid
+        demand = self._unread.updated(invalid) or demand
         if demand is not None:
             self.health = Health(State.STALE, str(demand))
+        elif self._unread.reason:
+            self._set_live(Health(State.DEGRADED, self._unread.reason))
         notes += [Note.ASSET_CLASH] * (self._books.clashes - clashes)
         return Step(events, invalid=invalid, demand=demand, notes=tuple(notes))
 
-    def _is_degraded_by(self, invalid: FrameInvalid) -> bool:
-        """Whether the picture could not tell the same balances either."""
-        return invalid.names <= self._bad_names - {NAMELESS}
-
     def _other(self, envelope: wire.Envelope, received_at: datetime) -> Step:
         """Take in a frame that carries no balances."""
-        if envelope.channel == "heartbeat" or envelope.method == "pong":
-            return _ALIVE
+        if envelope.channel == "heartbeat":
+            return self._beat(received_at)
+        if envelope.method == "pong":
+            # Heartbeats come for as long as there is a subscription; pongs always do.
+            return Step(keep=False, alive=not self.synced)
         if envelope.channel == "status":
             return self._status(wire.read_status(envelope.data))
         if envelope.method == "subscribe":
             return self._acknowledged(envelope, received_at)
         if envelope.channel is None and envelope.method == "unsubscribe":
-            return _NOTHING
+            return _NOTHING  # its heartbeats end with a subscription
         if text := envelope.error or envelope.abuse:
             raise meaning(str(text), _CHANNEL_PERMISSION, received_at.timestamp())
         what = envelope.channel or envelope.method
         return Step(
             invalid=FrameInvalid("unknown_channel", f"channel or method {what!r}")
         )
+
+    def _beat(self, received_at: datetime) -> Step:
+        """Answer some heartbeats with a ping, so that the connection is not idle.
+
+        At any other time its pong might put off the next heartbeat.
+        """
+        if self._pinged_at and received_at - self._pinged_at < _PING_INTERVAL:
+            return Step(keep=False)
+        self._pinged_at = received_at
+        return Step(keep=False, send=(b'{"method":"ping"}',))
 
     def _acknowledged(self, envelope: wire.Envelope, received_at: datetime) -> Step:
         if envelope.success is not True:

@@ -31,7 +31,7 @@ from itertools import chain
 from msgspec.structs import replace
 
 from balance_connector.books import Books, Observed, Told
-from balance_connector.rows import NAMELESS, BadRow, invalid_of, unread_of
+from balance_connector.rows import BadRow, Unread, invalid_of, unread_of
 from balance_connector.venue import (
     Credentials,
     Health,
@@ -85,14 +85,13 @@ class ZeroHashStream:
         self._credentials = credentials
         self._options = options
         self._books = books
-        self._tolerated = tolerated
+        self._unread = Unread(tolerated)
         self._dialect = dialect
         self._accounts = Accounts(options)
         self._ping_interval = timedelta(seconds=options.ping_interval_s)
         self._pinged_at: datetime | None = None
         self._heard = False
         self._references: dict[Key, str] = {}
-        self._bad_names: frozenset[str] = frozenset()
         self._twice: set[Key] = set()
         self._runs = Runs(books.account.key, books.recent)
         self._early: list[tuple[wire.Update, Told]] = []
@@ -243,15 +242,13 @@ class ZeroHashStream:
             observed, told, spared=unread_of(bad), covers=covers_of(self._options)
         )
         invalid = invalid_of(bad)
-        demand = None
-        if invalid is None:
-            self.health = Health(State.LIVE)
-        elif invalid.names <= self._tolerated:
-            self._bad_names = invalid.names
-            self.health = Health(State.DEGRADED, str(invalid))
+        demand = self._unread.pictured(invalid)
+        if demand is not None:
+            self.health = Health(State.STALE, str(demand))
+        elif self._unread.reason:
+            self.health = Health(State.DEGRADED, self._unread.reason)
         else:
-            demand = invalid
-            self.health = Health(State.STALE, str(invalid))
+            self.health = Health(State.LIVE)
         notes = [Note.UNKNOWN_WORD] * unknown
         notes += [Note.ASSET_CLASH] * (self._books.clashes - clashes)
         return Step(
@@ -302,11 +299,14 @@ class ZeroHashStream:
         return Step()
 
     def _unreadable(self, row: BadRow) -> Step:
-        """Doubt, unless the picture could not tell the same balance either."""
+        """Doubt, unless a new picture could not tell the same balance either."""
         invalid = invalid_of([row])
-        if invalid is None or invalid.names <= self._bad_names - {NAMELESS}:
-            return Step(invalid=invalid)
-        return self._doubt(invalid)
+        demand = self._unread.updated(invalid)
+        if demand is not None:
+            return self._doubt(demand)
+        if self.synced:
+            self.health = Health(State.DEGRADED, self._unread.reason)
+        return Step(invalid=invalid)
 
     def _other(self, envelope: wire.Envelope) -> Step:
         """Take in a message that carries no balances."""

@@ -182,7 +182,6 @@ def test_payload_that_is_no_list_is_invalid(payload):
         '["exchange","BTC",true]',
         '["exchange","BTC",[1]]',
         '["exchange","BTC",1,0,"x"]',
-        '["exchange","BTC",1,0,0.1234567890123456789]',
         '["exchange","BTC",1,0,null,"' + "x" * 50_000 + '"]',
     ],
 )
@@ -192,6 +191,16 @@ def test_row_with_an_unreadable_figure_is_named(bad):
 
     assert isinstance(read_row, BadRow)
     assert ("exchange", "BTC") == (read_row.wallet, read_row.asset)
+
+
+@pytest.mark.parametrize("figure", ["0.0011960650700086292", "1e-19", "1e21"])
+def test_available_that_fits_no_record_is_kept_as_text(figure):
+    """It is calculated, in more digits than are booked: the balance is none the worse."""
+    (read_row,) = rows(f'[["margin","USTF0",0.5,0,{figure}]]')
+
+    assert (Decimal("0.5"), None) == (read_row.balance, read_row.available)
+    assert read_row.is_calculated
+    assert figure == read_row.attributes["available"]
 
 
 @pytest.mark.parametrize(

@@ -578,15 +578,18 @@ class TestUpdate:
         assert isinstance(step.demand, FrameInvalid)
         assert State.STALE is stream.health.state
 
-    def test_unreadable_entry_is_never_tolerated_for_an_earlier_one(self):
-        """What this picture could tell must be told by its updates too."""
+    def test_unreadable_entry_costs_no_second_picture_soon(self):
+        """The feed is degraded by it, and names it: no storm of pictures."""
         stream = connection(tolerated={"|USD"})
         list(stream.receive(frame("snapshot", [USD], 1), NOW).events)
+        assert State.LIVE is stream.health.state
         bad = entry("USD", "0.1234567890123456789", "1")
         step = stream.receive(frame("update", [bad], 2), NOW)
 
-        assert isinstance(step.demand, FrameInvalid)
-        assert State.STALE is stream.health.state
+        assert step.invalid is not None
+        assert step.demand is None
+        assert State.DEGRADED is stream.health.state
+        assert "USD" in stream.health.reason
 
     def test_unreadable_entry_of_an_unreadable_row_is_tolerated(self):
         """The feed is degraded by that asset already, and says so."""
