@@ -48,7 +48,7 @@ from balance_shared.errors import (
 
 _TOKEN_PERMISSION = "WebSocket interface - On"  # noqa: S105
 _CHANNEL_PERMISSION = "Query Funds"
-_PING_INTERVAL = timedelta(seconds=30)
+_PING_INTERVAL, _MENDING_PING = timedelta(seconds=30), timedelta(seconds=1)
 _SYSTEM_WORDS = frozenset({"online", "maintenance", "cancel_only", "post_only"})
 _DUPLICATE = Step(notes=(Note.DUPLICATE,))
 _NOTHING = Step()
@@ -101,8 +101,18 @@ class KrakenStream:
         return Step(send=(msgspec.json.encode(request),))
 
     def due(self, now: datetime) -> tuple[bytes, ...]:
-        """Return nothing: pings go out with heartbeats."""
-        return ()
+        """Return a ping in maintenance: heartbeats may stay away then."""
+        return self._ping(now, _MENDING_PING) if self._is_mending else ()
+
+    def _ping(self, now: datetime, interval: timedelta) -> tuple[bytes, ...]:
+        if self._pinged_at and timedelta(0) <= now - self._pinged_at < interval:
+            return ()
+        self._pinged_at = now
+        return (b'{"method":"ping"}',)
+
+    @property
+    def _is_mending(self) -> bool:
+        return self.health.state is State.MAINTENANCE
 
     def passed(self, sequence: int) -> None:
         """Go on after a number; frames with numbers are all kept."""
@@ -226,7 +236,7 @@ class KrakenStream:
 
     def _set_live(self, health: Health) -> None:
         """Live, unless the venue is in maintenance and figures may still move."""
-        if self.health.state is not State.MAINTENANCE:
+        if not self._is_mending:
             self.health = health
 
     def _updates(self, rows: list[wire.Read | BadRow], told: Told) -> Step:
@@ -260,10 +270,11 @@ class KrakenStream:
     def _other(self, envelope: wire.Envelope, received_at: datetime) -> Step:
         """Take in a frame that carries no balances."""
         if envelope.channel == "heartbeat":
-            return self._beat(received_at)
+            # A pong may put off the next heartbeat, at any other time for too long.
+            return Step(keep=False, send=self._ping(received_at, _PING_INTERVAL))
         if envelope.method == "pong":
             # Heartbeats come for as long as there is a subscription; pongs always do.
-            return Step(keep=False, alive=not self.synced)
+            return Step(keep=False, alive=self._is_mending or not self.synced)
         if envelope.channel == "status":
             return self._status(wire.read_status(envelope.data))
         if envelope.method == "subscribe":
@@ -276,16 +287,6 @@ class KrakenStream:
         return Step(
             invalid=FrameInvalid("unknown_channel", f"channel or method {what!r}")
         )
-
-    def _beat(self, received_at: datetime) -> Step:
-        """Answer some heartbeats with a ping, so that the connection is not idle.
-
-        At any other time its pong might put off the next heartbeat.
-        """
-        if self._pinged_at and received_at - self._pinged_at < _PING_INTERVAL:
-            return Step(keep=False)
-        self._pinged_at = received_at
-        return Step(keep=False, send=(b'{"method":"ping"}',))
 
     def _acknowledged(self, envelope: wire.Envelope, received_at: datetime) -> Step:
         if envelope.success is not True:
@@ -309,7 +310,7 @@ class KrakenStream:
     def _status(self, system: str) -> Step:
         if system == "maintenance":
             self.health = Health(State.MAINTENANCE, "Kraken is in maintenance")
-        elif self.health.state is State.MAINTENANCE:
+        elif self._is_mending:
             raise PictureNeeded("maintenance_over", f"Kraken is {system} again")
         known = system in _SYSTEM_WORDS
         return _NOTHING if known else Step(notes=(Note.UNKNOWN_WORD,))

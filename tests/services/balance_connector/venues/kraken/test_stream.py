@@ -1,5 +1,6 @@
 """What each frame means, one connection at a time."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 import msgspec
@@ -18,6 +19,8 @@ from balance_shared.errors import (
 from balance_shared.remembered import Remembered
 
 BTC = asset("BTC", "1.5", ("spot", "main", "1.0"), ("earn", "liquid", "0.5"))
+HEARTBEAT = b'{"channel":"heartbeat"}'
+PONG = b'{"method":"pong","req_id":101,"time_in":"x","time_out":"y"}'
 USD = asset("USD", "100.0000", ("spot", "main", "100.0000"))
 
 
@@ -833,8 +836,8 @@ class TestOtherFrames:
     @pytest.mark.parametrize(
         "alive",
         [
-            b'{"channel":"heartbeat"}',
-            b'{"method":"pong","req_id":101,"time_in":"x","time_out":"y"}',
+            HEARTBEAT,
+            PONG,
         ],
     )
     def test_signs_of_life_are_not_kept(self, stream, alive):
@@ -842,6 +845,38 @@ class TestOtherFrames:
         step = stream.receive(alive, NOW)
 
         assert (False, None, None) == (step.keep, step.invalid, step.demand)
+
+    def test_pong_is_no_sign_of_a_subscription(self):
+        """Heartbeats come for as long as there is one, pongs without one too."""
+        stream = connection()
+        before = stream.receive(PONG, NOW).alive
+        list(stream.receive(frame("snapshot", [USD], 1), NOW).events)
+
+        assert (True, False) == (before, stream.receive(PONG, NOW).alive)
+        assert stream.receive(HEARTBEAT, NOW).alive
+
+    def test_pings_go_out_with_heartbeats_now_and_then(self):
+        """The connection is not idle, and no pong puts off a heartbeat for long."""
+        stream = connection()
+        list(stream.receive(frame("snapshot", [USD], 1), NOW).events)
+        seconds = [
+            at
+            for at in range(70)
+            if stream.receive(HEARTBEAT, NOW + timedelta(seconds=at)).send
+        ]
+
+        assert [0, 30, 60] == seconds
+        assert () == stream.due(NOW + timedelta(seconds=100))
+
+    def test_maintenance_needs_no_heartbeats(self):
+        """Pings ask then whether the venue is there, and pongs say so."""
+        stream = connection()
+        stream.receive(b'{"channel":"status","data":[{"system":"maintenance"}]}', NOW)
+        list(stream.receive(frame("snapshot", [USD], 1), NOW).events)
+        times = [NOW + timedelta(seconds=at) for at in (0, 0.5, 1, 1.5, 2)]
+
+        assert [1, 0, 1, 0, 1] == [len(stream.due(time)) for time in times]
+        assert stream.receive(PONG, NOW).alive
 
     def test_maintenance_is_a_state_and_its_end_a_new_picture(self, stream):
         """Figures from a venue that is being mended are not trusted."""
