@@ -4,6 +4,7 @@ import os
 import socket
 from collections.abc import Callable
 from datetime import datetime
+from secrets import token_hex
 
 import structlog
 from prometheus_client import Counter
@@ -17,8 +18,8 @@ from balance_shared.clock import Clock
 HEARTBEAT_S = 10.0
 """How often a status is published although nothing changed, in seconds."""
 
-INSTANCE = f"{socket.gethostname()}-{os.getpid()}"
-"""Names this process among all."""
+INSTANCE = f"{socket.gethostname()}-{os.getpid()}-{token_hex(2)}"
+"""Names this process among all: in containers host names and pids may be the same."""
 
 _EXPECTED = {State.CONNECTING, State.SYNCING, State.LIVE, State.STOPPED}
 """States of a feed that nothing is wrong with."""
