@@ -5,7 +5,8 @@ of another would say ``live`` and be read by nobody. So each one hears the statu
 its account. Under a greater epoch than its own another tells: then it says so in a last
 status and stands by, until the other has been silent for `SILENT_S`; and begins anew,
 with an epoch that is greater still. Under a smaller one another told until now: what it
-told last may lie over our own words, so a new picture is taken.
+told last may lie over our own words, so a new picture is taken. All of it holds among
+processes with the same primary feed.
 """
 
 import asyncio

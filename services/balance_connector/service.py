@@ -141,7 +141,8 @@ class Connector:
     async def run(self) -> None:
         """Run until cancelled, then publish the last state and drain."""
         while True:
-            await self._tell()
+            # In a task of its own: a group that fails leaves its task cancelled.
+            await asyncio.create_task(self._tell())
             await self._rivals.silence()
             log.info("taking_over")
             self._begin()
