@@ -54,8 +54,8 @@ class Recall(Protocol):
         Only the last `RECORDS_MAX` records of the partition are looked at.
         """
 
-    def statuses(self, feed: str) -> AsyncGenerator[ConnectorStatus, None]:
-        """Yield the statuses of a feed, of whatever process, as they are written.
+    def statuses(self) -> AsyncGenerator[ConnectorStatus, None]:
+        """Yield the statuses of the account, of whatever process, as they are written.
 
         For ever, from now on; our own are among them.
         """
@@ -137,12 +137,12 @@ class KafkaRecall:
                         return status.backfill_since
         return None
 
-    async def statuses(self, feed: str) -> AsyncGenerator[ConnectorStatus, None]:
+    async def statuses(self) -> AsyncGenerator[ConnectorStatus, None]:
         """See `Recall`; what cannot be read is left out."""
-        key = self._status_key(feed)
+        keys = {self._status_key(feed) for feed in ("ws", "rest")}
         async with Reader(self._settings, [STATUS]) as reader:
             async for incoming in reader.follow(self._place(reader, STATUS)):
-                if incoming.key == key and incoming.value is not None:
+                if incoming.key in keys and incoming.value is not None:
                     with suppress(RecordInvalid):
                         yield await decoded(self._registry, ConnectorStatus, incoming)
 

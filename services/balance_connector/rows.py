@@ -68,18 +68,22 @@ class Unread:
 
     Args:
         tolerated: names for which no new picture is demanded; see `StreamFactory`.
-
-    Attributes:
-        reason: why the feed is degraded; "" if it is not.
     """
 
     def __init__(self, tolerated: frozenset[str]) -> None:
         self._tolerated = tolerated
-        self.reason = ""
+        self._said: dict[frozenset[str], str] = {}
+
+    @property
+    def reason(self) -> str:
+        """Why the feed is degraded: what the picture or an update since cannot tell."""
+        said = list(self._said.values())
+        more = f" and {len(said) - LISTED_MAX} more" if len(said) > LISTED_MAX else ""
+        return "; ".join(said[:LISTED_MAX]) + more
 
     def pictured(self, invalid: FrameInvalid | None) -> FrameInvalid | None:
         """Return the demand of a picture with such rows; None: it serves as it is."""
-        self.reason = ""
+        self._said.clear()
         return self._demand(invalid, self._tolerated)
 
     def updated(self, invalid: FrameInvalid | None) -> FrameInvalid | None:
@@ -91,7 +95,7 @@ class Unread:
     ) -> FrameInvalid | None:
         if invalid is None or not invalid.names <= tolerated:
             return invalid
-        self.reason = str(invalid)
+        self._said[invalid.names] = str(invalid)
         return None
 
 

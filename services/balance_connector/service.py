@@ -126,7 +126,7 @@ class Connector:
             self._feeds = ("ws",)
         parts.not_ready(self._primary, "starting")
         self._instance = instance
-        self._rivals = Rivals(recall, self._primary, instance, clock)
+        self._rivals = Rivals(recall, instance, clock)
         self._begin()
 
     def _begin(self) -> None:

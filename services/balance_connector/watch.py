@@ -17,10 +17,10 @@ from balance_connector.outbox import AGE_S_MAX
 from balance_connector.venue import State, StreamProtocol
 from balance_shared.errors import BusInterrupted, PictureNeeded
 
-WATCH_S = 0.25
+WATCH_S = 0.1
 """How often the time limits are looked at, in seconds."""
 
-PAUSED_S = 2 * WATCH_S
+PAUSED_S = 0.5
 """A look that comes this late says that the process was paused, not the venue."""
 
 NO_ANSWER = "no_answer"
@@ -207,7 +207,8 @@ class Watch:
                 self._suspect(now_s)
             for frame in self._protocol.due(self._clock.now()):
                 with suppress(TimeoutError, ConnectionClosed):
-                    await asyncio.wait_for(socket.send(frame, text=True), WATCH_S)
+                    async with asyncio.timeout(WATCH_S):
+                        await socket.send(frame, text=True)
         socket.transport.abort()
 
     def _passed(self, now_s: float) -> PictureNeeded | BusInterrupted | None:

@@ -149,10 +149,12 @@ async def _work(main: Callable[[Parts], Awaitable[None]], parts: Parts) -> None:
 
 def _stop_on_signals(work: asyncio.Task[None]) -> None:
     loop = asyncio.get_running_loop()
+    heard: list[str] = []
 
     def stop(name: str) -> None:
-        if work.cancelling():
+        if heard:
             os._exit(ExitCode.BUG)
+        heard.append(name)
         log.info("stopping", signal=name)
         work.cancel()
         loop.call_later(DRAIN_S_MAX, _overdue)

@@ -21,9 +21,13 @@ async def ended(task) -> None:
     await asyncio.gather(task, return_exceptions=True)
 
 
-def started(world) -> asyncio.Task[None]:
-    """Start one more process of the account."""
+def started(world, feeds=None) -> asyncio.Task[None]:
+    """Start one more process of the account, with feeds of its own if need be."""
+    settings = world._settings
+    if feeds is not None:
+        world._settings = settings.model_copy(update={"feeds": feeds})
     world.start()
+    world._settings = settings
     return world.task
 
 
@@ -61,6 +65,35 @@ def test_the_older_stands_by_and_takes_over(name, feeds):
         assert epochs(world) == sorted(epochs(world))
         await world.stop()
         assert not judged(world).differences
+
+    run_virtually(story())
+
+
+@pytest.mark.parametrize(
+    ("older", "newer"),
+    [("ws", "rest"), ("rest", "ws"), ("ws,rest", "rest"), ("rest", "ws,rest")],
+)
+@pytest.mark.parametrize("name", DIALECTS)
+def test_feeds_may_differ(name, older, newer):
+    """Polls of one and a stream of the other are no two voices either."""
+
+    async def story():
+        dialect, rng = DIALECTS[name], random.Random(5)
+        world = World(dialect, feeds=older)
+        tasks = [started(world)]
+        await world.until_live()
+        tasks.append(started(world, tuple(newer.split(","))))
+        await asyncio.sleep(2 * POLL_S)
+        began, mark = epochs(world)[-1], len(world.events())
+        for _ in range(40):
+            dialect.move(world.venue, rng)
+            await asyncio.sleep(1)
+        await asyncio.sleep(2 * POLL_S)
+        feed = newer.split(",", maxsplit=1)[0]
+        told = [one for one in world.events()[mark:] if one.kind != "backfill"]
+        assert {(began, feed)} == {(event.epoch, event.feed) for event in told}
+        for task in tasks:
+            await ended(task)
 
     run_virtually(story())
 

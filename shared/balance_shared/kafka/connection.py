@@ -144,9 +144,18 @@ async def started(client: Any) -> None:
 
 
 async def stopped(client: Any) -> None:
-    """Stop an aiokafka client; one that does not find its broker is just left."""
-    with suppress(TimeoutError, BusInterrupted, PublishError), translated():
-        await asyncio.wait_for(client.stop(), STOP_S_MAX)
+    """Stop an aiokafka client; one that does not find its broker is just left.
+
+    Whoever is cancelled meanwhile is: ``asyncio.wait_for`` may hide that (Python 3.11).
+    """
+    stopping = asyncio.ensure_future(client.stop())
+    try:
+        done, _ = await asyncio.wait({stopping}, timeout=STOP_S_MAX)
+    finally:
+        stopping.cancel()
+    with suppress(BusInterrupted, PublishError), translated():
+        for task in done:
+            task.result()
 
 
 def translate(error: KafkaError) -> BusInterrupted | PublishError:

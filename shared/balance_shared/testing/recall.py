@@ -61,8 +61,8 @@ class InMemoryRecall:
                 return status.backfill_since
         return None
 
-    async def statuses(self, feed: str) -> AsyncGenerator[ConnectorStatus, None]:
-        """Yield the statuses of a feed as they are written, from now on."""
+    async def statuses(self) -> AsyncGenerator[ConnectorStatus, None]:
+        """Yield the statuses of the account as they are written, from now on."""
         read = len(self.bus.records[STATUS.name])
         while True:
             records = self.bus.records[STATUS.name][read:]
@@ -70,6 +70,4 @@ class InMemoryRecall:
             if not records:
                 await self.bus.written()
             for record in records:
-                status = decode(ConnectorStatus, frame(1, record.body))
-                if status.feed == feed:
-                    yield status
+                yield decode(ConnectorStatus, frame(1, record.body))

@@ -165,10 +165,10 @@ async def test_debt_is_that_of_the_streams_last_status(recall, producer, age):
 
 
 async def test_statuses_are_heard_as_they_are_written(recall, producer):
-    """Of this account and feed alone; what cannot be read is left out."""
+    """Of this account alone, of each feed; what cannot be read is left out."""
     other, value = Account("kraken", "main2"), status(None)
     await producer.publish([record(STATUS, value)])
-    heard = recall.statuses("ws")
+    heard = recall.statuses()
     first = asyncio.ensure_future(anext(heard))
     await asyncio.sleep(1)  # until it stands at the end
     await producer.publish(
@@ -180,5 +180,6 @@ async def test_statuses_are_heard_as_they_are_written(recall, producer):
         ]
     )
 
-    assert NOW == (await first).backfill_since
+    assert "rest" == (await first).feed
+    assert NOW == (await anext(heard)).backfill_since
     await heard.aclose()

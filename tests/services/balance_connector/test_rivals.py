@@ -20,7 +20,7 @@ class Heard:
         self.clock = ManualClock()
         self.bus = InMemoryBus()
         self.recall = InMemoryRecall(self.bus)
-        self.rivals = Rivals(self.recall, "ws", "ours", self.clock)
+        self.rivals = Rivals(self.recall, "ours", self.clock)
         self.below = 0
 
     @asynccontextmanager
@@ -42,13 +42,13 @@ class Heard:
 
         return self.rivals.overtake(lambda: ours, below)
 
-    async def tell(self, epoch: int, feed="ws", instance="other") -> None:
+    async def tell(self, epoch: int, feed="ws", instance="other", state="live") -> None:
         """Tell a status as a process does."""
         status = ConnectorStatus(
             venue="kraken",
             account="main",
             feed=feed,
-            state="live",
+            state=state,
             reason="",
             epoch=epoch,
             since=self.clock.now(),
@@ -101,20 +101,35 @@ async def test_what_is_told_below_us_is_noticed():
         assert 1 == heard.below
 
 
-async def test_other_feeds_overtake_nobody():
-    """Polls beside a stream have epochs of their own."""
+@pytest.mark.parametrize("state", ["connecting", "stale", "refused", "stopped"])
+async def test_who_was_not_let_in_overtakes_nobody(state):
+    """A process with a wrong key takes no account from one that works."""
     heard = Heard()
     async with heard.waiting(heard.overtake(5)) as task:
-        await heard.tell(6, feed="rest")
+        await heard.tell(6, state=state)
         assert not task.done()
+        await heard.tell(6, state="syncing")
+        assert isinstance(task.exception(), Overtaken)
+
+
+async def test_polls_beside_a_stream_overtake_nobody():
+    """They have epochs of their own; polls without one own the account."""
+    heard = Heard()
+    async with heard.waiting(heard.overtake(5)) as task:
+        await heard.tell(4, feed="ws", instance="both")
+        await heard.tell(6, feed="rest", instance="both")
+        assert not task.done()
+        assert 1 == heard.below
+        await heard.tell(6, feed="rest", instance="polls")
+        assert isinstance(task.exception(), Overtaken)
 
 
 async def test_silence_is_counted_from_the_newest_status():
     """Statuses of an older epoch keep nobody waiting."""
     heard = Heard()
-    async with heard.waiting(heard.rivals.silence()) as task:
-        await heard.clock.advance(SILENT_S - 1)
+    async with heard.waiting(heard.overtake(5)):
         await heard.tell(6)
+    async with heard.waiting(heard.rivals.silence()) as task:
         await heard.clock.advance(SILENT_S - 1)
         await heard.tell(6)
         await heard.clock.advance(SILENT_S - 1)
@@ -124,15 +139,28 @@ async def test_silence_is_counted_from_the_newest_status():
         assert task.done()
 
 
+@pytest.mark.parametrize("state", ["stopped", "refused"])
+async def test_last_words_end_the_wait(state):
+    """Who said that it ends needs not be waited for."""
+    heard = Heard()
+    async with heard.waiting(heard.overtake(5)):
+        await heard.tell(6)
+    async with heard.waiting(heard.rivals.silence()) as task:
+        await heard.clock.advance(10)
+        await heard.tell(6, state=state)
+        await heard.clock.advance(1)
+        assert task.done()
+
+
 async def test_a_bus_that_fails_is_asked_again():
     """Who is not heard now tells a status again soon."""
     heard, failures = Heard(), [BusInterrupted("gone")]
     hear = heard.recall.statuses
 
-    async def statuses(feed):
+    async def statuses():
         if failures:
             raise failures.pop()
-        async for status in hear(feed):
+        async for status in hear():
             yield status
 
     heard.recall.statuses = statuses

@@ -16,6 +16,7 @@ from balance_shared.kafka.connection import (
     answering,
     client_options,
     started,
+    stopped,
     translate,
     until_reachable,
 )
@@ -130,3 +131,37 @@ async def test_cancelled_start_is_let_finish():
     with pytest.raises(asyncio.CancelledError):
         await starting
     assert ["up"] == steps
+
+
+async def test_cancelled_stop_is_a_cancel_whenever_it_comes():
+    """Not even in the moment in which the client has stopped is it lost."""
+    for turns in range(8):
+        released = asyncio.Event()
+
+        class Client:
+            async def stop(self, released=released):
+                await released.wait()
+
+        task = asyncio.create_task(stopped(Client()))
+        await asyncio.sleep(0)
+        released.set()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        if not task.done():
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+
+@pytest.mark.parametrize(
+    "error", [None, KafkaConnectionError(), asyncio.CancelledError()]
+)
+async def test_stop_never_fails(error):
+    """A client that cannot leave in order is left."""
+
+    class Client:
+        async def stop(self):
+            if error is not None:
+                raise error
+
+    await stopped(Client())

@@ -90,10 +90,10 @@ async def test_debt_is_that_of_the_streams_last_status():
 
 
 async def test_statuses_are_heard_as_they_are_written():
-    """Those of the feed, from now on, however many come at once."""
+    """From now on, however many come at once."""
     bus = InMemoryBus()
     told(bus, STATUS, status("ws"))
-    heard = InMemoryRecall(bus).statuses("ws")
+    heard = InMemoryRecall(bus).statuses()
     first = asyncio.ensure_future(anext(heard))
     await asyncio.sleep(0)
     records = [
@@ -102,6 +102,7 @@ async def test_statuses_are_heard_as_they_are_written():
     ]
     await bus.publish(records)
 
-    assert NOW == (await first).backfill_since
+    assert "rest" == (await first).feed
+    assert NOW == (await anext(heard)).backfill_since
     assert NOW - HOUR == (await anext(heard)).backfill_since
     await heard.aclose()
