@@ -50,6 +50,7 @@ def test_two_processes_of_an_account_take_turns(run):
         firm.check()
         epochs = [one.epoch for one in firm.told(EVENTS) if one.kind != "backfill"]
         assert sorted(epochs) == epochs
+        assert 0 == older.stop()
 
 
 def test_killed_storage_comes_back_right(run, stack):
