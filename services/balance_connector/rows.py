@@ -21,6 +21,9 @@ UNREADABLE = (msgspec.MsgspecError, ValueError, ArithmeticError, RecursionError)
 NAMELESS = "?"
 """Stands for a row of which not even the balance's name can be read."""
 
+ANY = "*"
+"""Stands for all names: so much cannot be read that pictures are of no help."""
+
 LISTED_MAX = 5
 """Most unreadable rows that a reason lists."""
 
@@ -93,7 +96,10 @@ class Unread:
     def _demand(
         self, invalid: FrameInvalid | None, tolerated: frozenset[str]
     ) -> FrameInvalid | None:
-        if invalid is None or not invalid.names <= tolerated:
+        if invalid is None:
+            return None
+        new = invalid.names - tolerated
+        if NAMELESS in new or (new and ANY not in tolerated):
             return invalid
         self._said[invalid.names] = str(invalid)
         return None

@@ -14,6 +14,7 @@ from websockets.exceptions import ConnectionClosed
 from balance_connector.connection import Socket
 from balance_connector.feed import Feed
 from balance_connector.outbox import AGE_S_MAX
+from balance_connector.rows import ANY
 from balance_connector.venue import State, StreamProtocol
 from balance_shared.errors import BusInterrupted, PictureNeeded
 
@@ -37,6 +38,10 @@ and at first, a first word where no greeting is due."""
 RETRY_S, RETRY_S_MAX = 5.0, 300.0
 """How long a degraded feed waits before a new picture is tried: at first and at most,
 in seconds. A maintenance whose end may have been lost is believed for the latter."""
+
+
+PICTURES_MAX = 3
+"""How many pictures are taken at once for balances that cannot be read."""
 
 
 class Patience:
@@ -73,7 +78,7 @@ class Tolerance:
 
     One that cannot be read costs a new picture at once. If it cannot be read then, or
     again soon after, the feed is degraded, and a new picture is tried after a while,
-    four times as late each time.
+    four times as late each time. So it is by any balance after `PICTURES_MAX` of them.
 
     Attributes:
         names: of those balances, as the venue names them.
@@ -83,12 +88,15 @@ class Tolerance:
     def __init__(self) -> None:
         self.names: frozenset[str] = frozenset()
         self.retry_s = RETRY_S
+        self._pictures = 0
         self._met_s = 0.0
 
     def met(self, names: frozenset[str], now_s: float) -> None:
         """Note balances that could not be read."""
-        if not names <= self.names:
+        if ANY not in self.names and not names <= self.names:
+            self._pictures += 1
             self.retry_s = RETRY_S
+            self.names |= {ANY} if self._pictures >= PICTURES_MAX else frozenset()
         self.names |= names
         self._met_s = now_s
 
@@ -100,6 +108,7 @@ class Tolerance:
         """Note that all can be read; what could not is forgotten after a while."""
         if self.names and now_s - self._met_s > RETRY_S_MAX:
             self.names = frozenset()
+            self._pictures = 0
 
 
 class Watch:

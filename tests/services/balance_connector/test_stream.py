@@ -280,7 +280,7 @@ async def test_records_lost_while_the_bus_is_read_back_are_read_back_too():
 
     bench.recall.latest = losing
     async with bench.running():
-        await bench.clock.advance(2)
+        await bench.clock.advance(1.5)
 
     assert "live" == bench.states()[-1]
     assert any("read back" in reason for reason in bench.reasons())
@@ -294,7 +294,7 @@ async def test_update_that_could_not_be_read_is_asked_of_the_history():
     socket = ScriptedSocket(bad)
     bench = Bench(ScriptedSocket(bad), socket, ScriptedSocket(PICTURE))
     async with bench.running():
-        await bench.clock.advance(2)
+        await bench.clock.advance(1.5)
         assert "degraded" == bench.states()[-1]
         unread_at = bench.clock.now()
         socket.say(odd)
@@ -302,7 +302,7 @@ async def test_update_that_could_not_be_read_is_asked_of_the_history():
         socket.say(update(3, "101"))
         await bench.clock.advance(1)
         socket.close()
-        await bench.clock.advance(2)
+        await bench.clock.advance(1.5)
 
     assert "live" == bench.states()[-1]
     assert 3 == bench.connects

@@ -2,6 +2,7 @@
 
 import pytest
 
+from balance_connector.rows import ANY
 from balance_connector.watch import RETRY_S, RETRY_S_MAX, Patience, Tolerance
 
 
@@ -62,3 +63,14 @@ def test_what_was_unreadable_is_remembered_for_a_while():
     assert {"|USD"} == tolerance.names
     tolerance.well(101 + RETRY_S_MAX)
     assert not tolerance.names
+
+
+def test_pictures_that_do_not_help_are_few():
+    """Where one balance after the other cannot be read, no more are taken at once."""
+    tolerance = Tolerance()
+    for name in "ABCDE":
+        tolerance.met(frozenset({name}), 0)
+        tolerance.tried()
+
+    assert ANY in tolerance.names
+    assert RETRY_S < tolerance.retry_s
