@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import msgspec
 from msgspec.structs import replace
@@ -605,6 +605,21 @@ class Facts:
             self.told.remember(event.event_id, fact)
 
 
+class _Calculated(Protocol):
+    """What may say what is available of a balance."""
+
+    @property
+    def available(self) -> Decimal | None: ...
+
+    @property
+    def attributes(self) -> Mapping[str, str]: ...
+
+
+def is_calculated(told: _Calculated) -> bool:
+    """Return whether it is told what is available, be it as a text alone."""
+    return told.available is not None or AVAILABLE in told.attributes
+
+
 def _has_line(update: BalanceEvent, before: Figures | None) -> bool:
     """Return whether a ledger has a line of an update.
 
@@ -616,8 +631,7 @@ def _has_line(update: BalanceEvent, before: Figures | None) -> bool:
         update: the event.
         before: figures of its balance before it; None: there are none.
     """
-    calculated = update.available is not None or AVAILABLE in update.attributes
-    if not calculated or update.movements or before is None:
+    if not is_calculated(update) or update.movements or before is None:
         return True
     balance, available = before
     was_asked = available is None and balance != ZERO

@@ -23,7 +23,7 @@ from decimal import Decimal
 
 import msgspec
 
-from balance_connector.books import AVAILABLE, Books, Observed, Pocket, Told
+from balance_connector.books import Books, Observed, Pocket, Told, is_calculated
 from balance_connector.rows import BadRow, Unread, invalid_of
 from balance_connector.venue import (
     UNNUMBERED,
@@ -288,8 +288,7 @@ class BitfinexStream:
         pocket = observed.pocket
         if self._calc is None or pocket.wallet == "unspecified":
             return
-        unknown = observed.available is None and AVAILABLE not in observed.attributes
-        if unknown and observed.balance != ZERO:
+        if not is_calculated(observed) and observed.balance != ZERO:
             self._calc.want(name_of(pocket))
         else:
             self._calc.told(name_of(pocket))

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from balance_connector.amounts import amount_of
-from balance_connector.books import AVAILABLE
+from balance_connector.books import AVAILABLE, is_calculated
 from balance_connector.rows import (
     MS_MIN,
     TEXT_CHARS_MAX,
@@ -144,7 +144,7 @@ class WalletRow(NamedTuple):
     @property
     def is_calculated(self) -> bool:
         """Whether it says what is available."""
-        return self.available is not None or AVAILABLE in self.attributes
+        return is_calculated(self)
 
 
 def read_frame(frame: bytes) -> Event | list[msgspec.Raw]:
