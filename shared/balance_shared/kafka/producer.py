@@ -44,7 +44,8 @@ class Outgoing(msgspec.Struct, frozen=True):
         body: Avro body, as `encode_body` makes it.
         time_ms: record timestamp, milliseconds since 1970; about now. With one that
             is over a day old a broker that restarts forgets the producer, and may
-            take a batch twice.
+            take a batch twice; one that is older than the topic keeps is deleted
+            before anybody may have read it.
     """
 
     topic: Topic

@@ -7,12 +7,13 @@ from contextlib import suppress
 from decimal import Decimal
 
 import pytest
+from msgspec import structs
 
 from balance_metrics.service import allowed_assets, run
 from balance_schemas.keys import account_key
 from balance_schemas.topics import LATEST, PROOFS, STATUS
 from balance_shared import telemetry
-from balance_shared.kafka import Outgoing, Producer, apply_topics
+from balance_shared.kafka import Producer, apply_topics
 from balance_shared.kafka.producer import outgoing
 from balance_shared.registry import Registry
 from balance_shared.service import Parts
@@ -100,8 +101,8 @@ async def test_topics_are_shown_and_followed(settings, producer, start, make, sh
     next_ = make.event(account=account, balance=Decimal(3), epoch=2)
     await producer.publish(records(LATEST, late, next_))
     await until(lambda: shown("balance", account=account) == 3)
-    place = account_key("kraken", account)
-    await producer.publish([Outgoing(LATEST, place, next_.key, b"\xff", 0)])
+    poison = structs.replace(*records(LATEST, next_), body=b"\xff")
+    await producer.publish([poison])
     await until(lambda: shown("balance", account=account) is None)
     rejected = telemetry.RECORDS_REJECTED.labels(
         "metrics", LATEST.full_name(settings.topic_prefix)

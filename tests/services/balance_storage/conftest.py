@@ -27,6 +27,9 @@ from balance_storage.service import run
 
 RECEIVED_AT = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 
+NOW_MS = int(time.time() * 1000)
+"""When records are told: Kafka deletes what is older than its topic keeps, read or not."""
+
 
 def build_event(**fields: Any) -> BalanceEvent:
     """Return an update of one Kraken wallet, with the fields that matter set."""
@@ -111,10 +114,9 @@ class Bus:
 
     async def publish(self, events: Sequence[BalanceEvent]) -> None:
         """Write events as a connector would."""
-        now = int(time.time() * 1000)
         await self.producer.publish(
             [
-                outgoing(EVENTS, account_key(event.venue, event.account), event, now)
+                outgoing(EVENTS, account_key(event.venue, event.account), event, NOW_MS)
                 for event in events
             ]
         )
@@ -122,7 +124,7 @@ class Bus:
     async def publish_poison(self, account: str, body: bytes) -> None:
         """Write bytes that are no record."""
         key = f"{account}||spot/main|BTC"
-        await self.producer.publish([Outgoing(EVENTS, account, key, body, 0)])
+        await self.producer.publish([Outgoing(EVENTS, account, key, body, NOW_MS)])
 
     @asynccontextmanager
     async def instance(self) -> AsyncIterator[Parts]:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+import time
 from asyncio.subprocess import DEVNULL, create_subprocess_exec
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
@@ -313,15 +314,16 @@ async def test_poison_is_put_aside_and_the_rest_stored(bus, make_event):
 async def publish_others(settings, told, poison=()):
     """Write records of other topics as their services would."""
     topics = {topic for topic, _ in told}
+    now_ms = int(time.time() * 1000)  # Kafka deletes what is older than a topic keeps
     async with (
         Registry(settings.schema_registry_url) as registry,
         Producer(settings, registry, topics) as producer,
     ):
         for topic, record in told:
-            await producer.publish([outgoing(topic, "kraken|main", record, 0)])
+            await producer.publish([outgoing(topic, "kraken|main", record, now_ms)])
         for topic in poison:
             await producer.publish(
-                [Outgoing(topic, "kraken|main", "kraken|main", b"\xff", 0)]
+                [Outgoing(topic, "kraken|main", "kraken|main", b"\xff", now_ms)]
             )
 
 

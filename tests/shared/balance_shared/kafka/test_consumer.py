@@ -1,6 +1,7 @@
 """Reading: the last of each key, positions of the caller's, and shared partitions."""
 
 import asyncio
+import time
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -18,6 +19,9 @@ from balance_shared.registry import Registry
 from balance_shared.settings import ServiceSettings
 
 pytestmark = pytest.mark.integration
+
+NOW_MS = int(time.time() * 1000)
+"""When records are told: Kafka deletes what is older than its topic keeps, read or not."""
 
 HERE = "kraken|main"
 BESIDE = next(
@@ -54,7 +58,8 @@ def balance(asset, amount, account=HERE, epoch=1):
 def latest(*events):
     """Return balances ready to be published."""
     return [
-        outgoing(LATEST, f"{event.venue}|{event.account}", event, 0) for event in events
+        outgoing(LATEST, f"{event.venue}|{event.account}", event, NOW_MS)
+        for event in events
     ]
 
 
@@ -156,7 +161,7 @@ async def test_aborted_records_were_never_there(producer, send, compacted):
 async def test_unreadable_record_of_the_account_is_told(producer, compacted):
     """A connector that cannot tell what readers believe in does not guess."""
     key = balance("BTC", 1).key
-    await producer.publish([Outgoing(LATEST, HERE, key, b"\xff", 0)])
+    await producer.publish([Outgoing(LATEST, HERE, key, b"\xff", NOW_MS)])
     with pytest.raises(RecordInvalid, match=r"latest.v1\[\d\]@0: not a BalanceEvent"):
         await compacted()
     await producer.publish(latest(balance("BTC", 2)))
@@ -195,7 +200,9 @@ async def gather(consumer, count, into):
 async def test_positions_are_the_callers(settings, registry, producer, make_frame):
     """Reading goes on where the caller says, from the beginning where it does not."""
     frames = [make_frame(f"a{index % 8}", index) for index in range(80)]
-    await producer.publish([outgoing(FRAMES, frame.key, frame, 0) for frame in frames])
+    await producer.publish(
+        [outgoing(FRAMES, frame.key, frame, NOW_MS) for frame in frames]
+    )
     name, asked, found = FRAMES.full_name(settings.topic_prefix), [], []
 
     async def positions(pairs):
@@ -227,7 +234,9 @@ async def test_what_is_not_wanted_waits_where_it_is(
 ):
     """A reader that is ahead on one partition takes only the others, then starts anew."""
     frames = [make_frame(f"a{index % 8}", index) for index in range(80)]
-    await producer.publish([outgoing(FRAMES, frame.key, frame, 0) for frame in frames])
+    await producer.publish(
+        [outgoing(FRAMES, frame.key, frame, NOW_MS) for frame in frames]
+    )
     name, found = FRAMES.full_name(settings.topic_prefix), []
     async with Consumer(settings, registry, [FRAMES], fetch_bytes_max=5000) as consumer:
         total = (await consumer.end())[name, 1]
@@ -272,13 +281,17 @@ async def test_partitions_are_shared_and_taken_over(
     options = {"group": name, "positions": positions}
     async with Consumer(settings, registry, [FRAMES], **options) as first:
         reading = asyncio.create_task(read(first))
-        await producer.publish([outgoing(FRAMES, f.key, f, 0) for f in frames[:20]])
+        await producer.publish(
+            [outgoing(FRAMES, f.key, f, NOW_MS) for f in frames[:20]]
+        )
         await until(lambda: len(seen) == 20)
         async with Consumer(settings, registry, [FRAMES], group=name) as second:
             await until(lambda: len(first._running().assignment()) == 2)
             assert len(second._running().assignment()) == 2
         await until(lambda: len(assigned) == 4)
-        await producer.publish([outgoing(FRAMES, f.key, f, 0) for f in frames[20:]])
+        await producer.publish(
+            [outgoing(FRAMES, f.key, f, NOW_MS) for f in frames[20:]]
+        )
         await until(lambda: len(seen) >= 40)
         reading.cancel()
         await asyncio.gather(reading, return_exceptions=True)

@@ -75,7 +75,7 @@ async def test_nothing_to_publish_is_done_at_once(producer):
 async def test_record_without_key_goes_with_its_account(producer, read, make_frame):
     """The account decides the place, the key does not."""
     body = encode_body(make_frame())
-    await producer.publish([Outgoing(FRAMES, "kraken|main", None, body, 0)])
+    await producer.publish([Outgoing(FRAMES, "kraken|main", None, body, NOW_MS)])
     (record,) = await read(1, FRAMES)
     assert (None, partition_of("kraken|main", 4)) == (record.key, record.partition)
 

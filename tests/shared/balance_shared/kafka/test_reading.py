@@ -4,6 +4,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec import structs
 
 from balance_schemas.keys import partition_of
 from balance_schemas.topics import EVENTS
@@ -103,7 +104,7 @@ async def test_a_place_is_followed_from_its_end(settings, producer, place):
         followed = reader.follow(place)
         first = asyncio.ensure_future(anext(followed))
         await asyncio.sleep(1)  # until it stands at the end
-        elsewhere = [Outgoing(EVENTS, "bitfinex|main", "x", b"", 0)]
+        elsewhere = [structs.replace(*number(1), account="bitfinex|main")]
         await producer.publish(elsewhere + number(3, start=3))
         assert ["3", "4", "5"] == [
             record.key
