@@ -28,11 +28,16 @@ from balance_shared.errors import (
     PictureNeeded,
     SequenceGap,
     VenueError,
+    VenueRefused,
     VenueUnavailable,
 )
 
 UNNUMBERED_MAX = timedelta(minutes=10)
 """How far history is asked for before the last frame of a stream without numbers."""
+
+REFUSALS_MAX = 8
+"""How many logins in a row may be refused for what need not be the credentials: about
+a minute of them."""
 
 log = structlog.get_logger(__name__)
 
@@ -74,6 +79,7 @@ class StreamRunner:
         self._unread_since: datetime | None = None
         self._may_connect_s = 0.0
         self._patience = Patience()
+        self._refusals = 0
         self.doubt: PictureNeeded | None = None
         self.dispute: str | None = None
 
@@ -101,12 +107,24 @@ class StreamRunner:
         try:
             await self._session()
         except (VenueUnavailable, PictureNeeded, FrameInvalid, BusInterrupted) as error:
+            self._refuse(error)
             self._after(error)
             stable = self._clock.monotonic() - started_s > STABLE_S
             stable = stable or getattr(error, "reason", "") == NO_ANSWER
             if not stable or isinstance(error, VenueUnavailable):
                 raise
             self._note(error, 0.0)
+
+    def _refuse(self, error: VenueError | BusInterrupted) -> None:
+        """Give up on credentials with which no login succeeds.
+
+        Raises:
+            VenueRefused: the venue has said so often enough.
+        """
+        doubted = isinstance(error, VenueUnavailable) and error.credentials
+        self._refusals = self._refusals + 1 if doubted else 0
+        if self._refusals >= REFUSALS_MAX:
+            raise VenueRefused(f"{error}, {self._refusals} times in a row") from error
 
     def _after(self, error: VenueError | BusInterrupted) -> None:
         """Publish what the end of the session means for the balances."""
@@ -205,6 +223,7 @@ class StreamRunner:
         while not protocol.synced:
             await self._next(protocol, socket, watch)
         watch.pictured()
+        self._refusals = 0
         all_moved = memory.owed_since is not None
         moved = changed(before, memory.balances, all_=all_moved)
         memory.owed_since = None

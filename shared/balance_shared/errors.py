@@ -51,6 +51,8 @@ class VenueUnavailable(VenueError):  # noqa: N818 — says what is, as asyncio d
             say.
         maintenance: the venue says that it is being maintained.
         fresh_nonce: the nonce was not accepted: try once more with a new one.
+        credentials: it may be for good, because of the credentials: told so again and
+            again, it is.
     """
 
     def __init__(
@@ -60,12 +62,14 @@ class VenueUnavailable(VenueError):  # noqa: N818 — says what is, as asyncio d
         retry_after_s: float = 0.0,
         maintenance: bool = False,
         fresh_nonce: bool = False,
+        credentials: bool = False,
     ) -> None:
         """Keep what the venue said about when to come back."""
         super().__init__(message)
         self.retry_after_s = retry_after_s
         self.maintenance = maintenance
         self.fresh_nonce = fresh_nonce
+        self.credentials = credentials
 
 
 class VenueRefused(VenueError):  # noqa: N818

@@ -9,10 +9,9 @@ from decimal import Decimal
 
 import pytest
 from msgspec.structs import replace
-from world import POLL_S, World
+from world import POLL_S, World, refused
 
 from balance_schemas.topics import LATEST
-from balance_shared.errors import VenueRefused
 
 POLLS = timedelta(seconds=2 * POLL_S)
 
@@ -30,15 +29,6 @@ async def moved(world: World, rng, moves: int = 5, every_s: float = 0.2) -> None
     for _ in range(moves):
         world.dialect.move(world.venue, rng)
         await asyncio.sleep(every_s)
-
-
-def refused(world: World) -> VenueRefused:
-    """Return the refusal that ended a connector."""
-    error = world.task.exception()
-    while isinstance(error, ExceptionGroup):
-        error = error.exceptions[0]
-    assert isinstance(error, VenueRefused)
-    return error
 
 
 def test_picture(dialect, virtually):

@@ -32,7 +32,7 @@ from balance_schemas.topics import (
     STATUS,
     Topic,
 )
-from balance_shared.errors import VenueUnavailable
+from balance_shared.errors import VenueRefused, VenueUnavailable
 from balance_shared.service import Parts
 from balance_shared.settings import ConnectorSettings
 from balance_shared.testing import InMemoryBus, InMemoryRecall, VirtualClock
@@ -253,3 +253,12 @@ class World:
     async def until_right(self, seconds: float = 60.0) -> float:
         """Wait until the books are the venue's; return the seconds that took."""
         return await self.until(self.is_right, "the venue's books", seconds)
+
+
+def refused(world: World) -> VenueRefused:
+    """Return the refusal that ended a connector."""
+    error = world.task.exception()
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, VenueRefused)
+    return error

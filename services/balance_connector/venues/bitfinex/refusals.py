@@ -4,7 +4,7 @@ The venue says that its texts are no part of the protocol, so errors are told ap
 their codes, sent as numbers or as texts. Two codes need their texts: 10001 is what a
 key without permission gets from REST, and what other faults get too; 10100 is what a
 wrong key or digest gets, and with ``auth: …`` a login that failed for some other reason
-(it is seen where nothing was wrong with the key: it is tried again).
+(it is seen where nothing was wrong with the key: it is tried again, a few times).
 """
 
 import re
@@ -60,7 +60,7 @@ def meaning(
     """
     said = f"Bitfinex: {text}" if code is None else f"Bitfinex: {code} {text}"
     if code == AUTH_FAILED and text.startswith(_LOGIN_TEXT):
-        return VenueUnavailable(said, retry_after_s=_LOGIN_S)
+        return VenueUnavailable(said, retry_after_s=_LOGIN_S, credentials=True)
     if code == AUTH_FAILED:
         return VenueRefused(f"{said}: the API key or its secret is not accepted")
     if code in {UNKNOWN_EVENT, BAD_PARAMETER}:

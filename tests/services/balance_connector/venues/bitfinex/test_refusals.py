@@ -39,6 +39,15 @@ def test_code_is_classified(code, text, kind, wait_s):
     assert wait_s == getattr(error, "retry_after_s", None)
 
 
+def test_login_that_fails_may_be_the_credentials():
+    """So it is with "auth: invalid" alone: other words tell whose fault it is."""
+    said = (10100, "auth: invalid"), (10114, "nonce: small"), (31337, "new")
+
+    errors = [meaning(code, text, PERMISSION) for code, text in said]
+
+    assert [True, False, False] == [error.credentials for error in errors]
+
+
 def test_permission_is_named():
     """Who has to act is told what is missing."""
     error = meaning(10001, "action: unauthorized", "history: read")
