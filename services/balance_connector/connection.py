@@ -36,6 +36,9 @@ class Socket(Protocol):
     async def send(self, message: bytes, *, text: bool | None = None) -> None:
         """Send a message."""
 
+    async def ping(self) -> Any:
+        """Send a ping of WebSocket itself; the future that it returns is its pong."""
+
     @property
     def transport(self) -> Any:
         """Its transport, to break it off."""

@@ -20,7 +20,7 @@ from balance_connector.opening import AFTER
 from balance_connector.rest import Answer
 from balance_connector.retry import STABLE_S, retrying
 from balance_connector.stretches import Stretches
-from balance_connector.venue import Health, State, StreamProtocol, Stretch
+from balance_connector.venue import Health, State, Step, StreamProtocol, Stretch
 from balance_connector.watch import NO_ANSWER, Patience, Tolerance, Watch
 from balance_shared.errors import (
     BusInterrupted,
@@ -244,13 +244,12 @@ class StreamRunner:
     ) -> None:
         frame = await socket.recv(decode=False)
         watch.arrived()
-        alive = await self._take(protocol, socket, watch, frame)
-        watch.taken(alive=alive)
+        watch.taken(await self._take(protocol, socket, watch, frame))
 
     async def _take(
         self, protocol: StreamProtocol, socket: Socket, watch: Watch, frame: bytes
-    ) -> bool:
-        """Take in one frame and tell what follows from it; return `Step.alive`."""
+    ) -> Step:
+        """Take in one frame and tell what follows from it."""
         board = self._board
         received_at = board.last_message_at = self._clock.now()
         board.count.frames.inc()
@@ -286,7 +285,7 @@ class StreamRunner:
             self._hear(protocol, before, received_at)
         if step.demand is not None:
             raise step.demand
-        return step.alive
+        return step
 
     def _hear(
         self, protocol: StreamProtocol, before: int | None, received_at: datetime

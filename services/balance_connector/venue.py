@@ -84,6 +84,7 @@ class Step(msgspec.Struct, frozen=True):
         keep: the frame belongs on the frames topic (no heartbeat, no secret in it).
         alive: it shows that the feed works. Where a subscription has heartbeats a pong
             shows that the connection does, and no more.
+        beat: it is a heartbeat, or a pong where there are no others.
         notes: what to count.
     """
 
@@ -96,6 +97,7 @@ class Step(msgspec.Struct, frozen=True):
     confirmed: bool = False
     keep: bool = True
     alive: bool = True
+    beat: bool = False
     notes: tuple[Note, ...] = ()
 
 

@@ -15,7 +15,7 @@ from balance_connector.connection import Socket
 from balance_connector.feed import Feed
 from balance_connector.outbox import AGE_S_MAX
 from balance_connector.rows import ANY
-from balance_connector.venue import State, StreamProtocol
+from balance_connector.venue import State, Step, StreamProtocol
 from balance_shared.errors import BusInterrupted, PictureNeeded
 
 WATCH_S = 0.1
@@ -54,10 +54,12 @@ class Patience:
     Attributes:
         word_s: from the subscription to the venue's first word, in seconds.
         answer_s: from there to its answer.
+        beats: whether the venue has shown a heartbeat, which is missed from then on.
     """
 
     def __init__(self) -> None:
         self.word_s, self.answer_s = PICTURE_S, ANSWER_S
+        self.beats = False
 
     def came(self, took_s: float) -> None:
         """Note how long a picture took; the next may take twice that."""
@@ -149,6 +151,8 @@ class Watch:
         self._arrived_s = 0.0
         self._waited_s: float | None = None
         self._suspects = False
+        self._pong: asyncio.Future[float] | None = None
+        self._ping_due_s = 0.0
         self.verdict: PictureNeeded | BusInterrupted | None = None
 
     def listen(self) -> None:
@@ -190,17 +194,18 @@ class Watch:
         if self._asked_s is not None:
             self._patience.came(self._clock.monotonic() - self._asked_s)
 
-    def taken(self, *, alive: bool) -> None:
+    def taken(self, step: Step) -> None:
         """Note that the frame is on its way to the bus.
 
         Args:
-            alive: see `Step`; what shows nothing of the feed ends no silence.
+            step: what followed from it; what shows nothing of the feed ends no silence.
 
         Raises:
             PictureNeeded: that took so long that what was told meanwhile is too old.
         """
         now_s = self._clock.monotonic()
-        self._waiting_s = now_s if alive else self._waited_s
+        self._waiting_s = now_s if step.alive else self._waited_s
+        self._patience.beats |= step.beat
         took_s = now_s - self._arrived_s
         if took_s > AGE_S_MAX:
             raise PictureNeeded("late", f"a frame waited {took_s:.0f} s for the bus")
@@ -211,6 +216,8 @@ class Watch:
             before_s = self._clock.monotonic()
             await self._clock.sleep(WATCH_S)
             now_s = self._clock.monotonic()
+            if not self._patience.beats:
+                await self._ask(socket, now_s)
             self.verdict = self._doubt() or self._passed(now_s)
             if now_s - before_s < PAUSED_S:  # else what came may lie there unread
                 self._suspect(now_s)
@@ -219,6 +226,19 @@ class Watch:
                     async with asyncio.timeout(WATCH_S):
                         await socket.send(frame, text=True)
         socket.transport.abort()
+
+    async def _ask(self, socket: Socket, now_s: float) -> None:
+        """Have pongs of the socket show life while the venue has shown no heartbeat.
+
+        Not each venue documents one; every socket answers pings of its own (RFC 6455).
+        """
+        if self._waiting_s is not None and _is_well(self._pong):
+            self._waiting_s, self._pong = now_s, None
+        if now_s >= self._ping_due_s:
+            self._ping_due_s = now_s + self._venue.heartbeat_s
+            with suppress(TimeoutError, ConnectionClosed):
+                async with asyncio.timeout(WATCH_S):
+                    self._pong = await socket.ping()
 
     def _passed(self, now_s: float) -> PictureNeeded | BusInterrupted | None:
         if self._outbox.losses != self._losses:
@@ -294,3 +314,10 @@ class Watch:
         if silent_s <= limit_s:
             return None
         return PictureNeeded("silence", f"no frame for {silent_s:.1f} s")
+
+
+def _is_well(pong: asyncio.Future[float] | None) -> bool:
+    """Whether a ping is answered, and not by the end of its connection."""
+    if pong is None or not pong.done() or pong.cancelled():
+        return False
+    return pong.exception() is None

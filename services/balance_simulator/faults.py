@@ -36,6 +36,8 @@ class Fault(StrEnum):
     PERMISSION_DENIED = "permission_denied"
     UNANSWERED = "unanswered"
     LAPSE = "lapse"
+    # Of what only shows that the venue is there: no heartbeats, no pongs.
+    MUTE = "mute"
     # Of the answers to other requests on a stream.
     ANSWER_LOST = "answer_lost"
     ANSWER_LATE = "answer_late"
@@ -76,6 +78,7 @@ ARGUMENTS: Mapping[Fault, Mapping[str, Any]] = {
     Fault.PERMISSION_DENIED: {"count": 1, "to": "stream", "endpoint": ""},
     Fault.UNANSWERED: {"count": 1},
     Fault.LAPSE: {},
+    Fault.MUTE: {"seconds": 60},
     Fault.ANSWER_LOST: {"count": 1},
     Fault.ANSWER_LATE: {"count": 1, "seconds": 5},
     Fault.HTML: {"status": 520, "count": 1, "endpoint": ""},

@@ -171,6 +171,19 @@ class LoopbackSocket:
         self._connections.heard(self._line, heard)
         await asyncio.sleep(0)
 
+    async def ping(self) -> asyncio.Future[float]:
+        """Send a ping of the protocol; a silent venue answers it never.
+
+        Raises:
+            ConnectionClosed: the connection is over.
+        """
+        if self._line.ended:
+            raise self._line.ended
+        pong: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+        if not self._line.silent:
+            pong.set_result(0.0)
+        return pong
+
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """Close the connection; closing it again does nothing."""
         said = Close(code, reason)

@@ -42,6 +42,7 @@ FAULTS: tuple[tuple[str, dict[str, object]], ...] = (
     ("slow_snapshot", {"seconds": 60}),
     ("invalid_session", {}),
     ("lapse", {}),
+    ("mute", {"seconds": 90}),
     ("unanswered", {}),
     ("answer_lost", {}),
     ("answer_late", {"seconds": 8}),

@@ -33,7 +33,7 @@ def test_login_that_is_refused_for_a_while_is_tried_again(virtually):
             for _ in range(2):
                 world.venue.fault("close")
                 world.venue.fault("invalid_session", count=REFUSALS_MAX - 1)
-                await asyncio.sleep(60)
+                await asyncio.sleep(120)
                 assert "live" == world.state
             assert world.truth() == world.books()
 

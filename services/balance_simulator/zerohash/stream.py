@@ -137,9 +137,10 @@ class Session:
 
     def _pong(self, now_us: int) -> Sequence[Said]:
         """Answer a ping, unless the answer is lost or late."""
-        if self.state.faults.take(Fault.ANSWER_LOST):
+        faults = self.state.faults
+        if faults.active(Fault.MUTE, now_us) or faults.take(Fault.ANSWER_LOST):
             return []
-        late = self.state.faults.take(Fault.ANSWER_LATE)
+        late = faults.take(Fault.ANSWER_LATE)
         if late:
             self.late.append(due_us(now_us, late.arguments["seconds"]))
             return []

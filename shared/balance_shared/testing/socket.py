@@ -15,12 +15,13 @@ class ScriptedSocket:
     Attributes:
         sent: frames that were sent to it, in order.
         aborted: whether it was broken off from our side.
+        pongs: whether the socket itself answers pings.
     """
 
     def __init__(self, *frames: bytes) -> None:
         self._frames: asyncio.Queue[bytes | None] = asyncio.Queue()
         self.sent: list[bytes] = []
-        self.aborted = False
+        self.aborted = self.pongs = False
         self.say(*frames)
 
     def say(self, *frames: bytes) -> None:
@@ -42,6 +43,13 @@ class ScriptedSocket:
     async def send(self, message: bytes, *, text: bool | None = None) -> None:
         """Note what was sent."""
         self.sent.append(message)
+
+    async def ping(self) -> asyncio.Future[float]:
+        """Answer a ping of the protocol at once, or never."""
+        pong: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+        if self.pongs:
+            pong.set_result(0.0)
+        return pong
 
     @property
     def transport(self) -> "ScriptedSocket":

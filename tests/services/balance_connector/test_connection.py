@@ -1,6 +1,9 @@
-"""What a venue says where it lets nobody in."""
+"""What a venue says where it lets nobody in, and what its socket says for it."""
+
+import asyncio
 
 import pytest
+from websockets.asyncio.server import serve
 from websockets.datastructures import Headers
 from websockets.exceptions import InvalidStatus
 from websockets.http11 import Response
@@ -34,3 +37,17 @@ async def test_pause_that_a_venue_asks_for_is_kept(
         async with connected("ws://venue"):
             raise AssertionError
     assert wait_s == caught.value.retry_after_s
+
+
+async def test_socket_answers_pings_though_nobody_speaks():
+    """That is what shows life where a venue has no heartbeats."""
+
+    async def mute(socket):
+        await socket.wait_closed()
+
+    async with serve(mute, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with connected(f"ws://127.0.0.1:{port}") as socket:
+            pong = await socket.ping()
+            await asyncio.wait_for(pong, 5)
+            assert pong.done()

@@ -118,6 +118,17 @@ async def test_lapse(caller):
         await asyncio.wait_for(socket.recv(), 1.5)
 
 
+async def test_mute(caller):
+    """Only what shows that the venue is there is not told; the socket answers."""
+    socket = await caller.subscribe()
+    caller.venue.fault("mute", seconds=60)
+    await socket.send('{"method":"ping"}')
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(socket.recv(), 1.5)
+    await asyncio.wait_for(await socket.ping(), 5)
+    assert await _sequences(caller, socket, 1, 1) == [2]
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"), [({"code": 1012}, 1012), ({"abort": True}, 1006)]
 )

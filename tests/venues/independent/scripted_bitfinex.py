@@ -120,6 +120,10 @@ class Connection:
             raise frame
         return frame
 
+    async def ping(self) -> "asyncio.Future[float]":
+        """Leave a ping of the protocol unanswered."""
+        return asyncio.get_running_loop().create_future()
+
     async def send(self, message: bytes | str, *, text: bool | None = None) -> None:
         """Take a frame of the client."""
         if not self.open:

@@ -184,6 +184,10 @@ class Line:
             raise frame
         return frame
 
+    async def ping(self):
+        """Leave a ping of the protocol unanswered."""
+        return asyncio.get_running_loop().create_future()
+
     async def send(self, message, *, text=None):
         """Hear the client."""
         assert text

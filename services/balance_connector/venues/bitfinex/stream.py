@@ -79,6 +79,7 @@ _OTHER_KINDS = frozenset(
 
 _NOTHING = Step()
 _ALIVE = Step(keep=False)
+_BEAT = Step(keep=False, beat=True)
 
 
 class BitfinexStream:
@@ -167,7 +168,7 @@ class BitfinexStream:
 
     def _array(self, array: wire.Array, received_at: datetime) -> Step:
         if array.kind == wire.HEARTBEAT:
-            return _ALIVE
+            return _BEAT
         if array.channel != 0:
             text = f"a frame of channel {array.channel}, which we did not ask for"
             return Step(invalid=FrameInvalid("unknown_channel", text))

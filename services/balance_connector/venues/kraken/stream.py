@@ -271,7 +271,8 @@ class KrakenStream:
         """Take in a frame that carries no balances."""
         if envelope.channel == "heartbeat":
             # A pong may put off the next heartbeat, at any other time for too long.
-            return Step(keep=False, send=self._ping(received_at, _PING_INTERVAL))
+            ping = self._ping(received_at, _PING_INTERVAL)
+            return Step(keep=False, beat=True, send=ping)
         if envelope.method == "pong":
             # Heartbeats come for as long as there is a subscription; pongs always do.
             return Step(keep=False, alive=self._is_mending or not self.synced)

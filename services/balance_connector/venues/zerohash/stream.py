@@ -64,6 +64,7 @@ _BARE_PING = b'{"messageType":"ping"}'
 _PICTURE, _UPDATE = "initial-balance", "balance-updated"
 _DUPLICATE = Step(notes=(Note.DUPLICATE,))
 _ALIVE = Step(keep=False)
+_PONG = Step(keep=False, beat=True)
 _PING_UNHEARD = timedelta(seconds=1.5)
 """From one ping to the next until the venue's first word: it may be away."""
 
@@ -149,14 +150,14 @@ class ZeroHashStream:
         self._heard = True
         try:
             if _is_odd_pong(frame):
-                return _ALIVE
+                return _PONG
             envelope = wire.read_envelope(frame)
             if envelope.kind == _PICTURE:
                 return self._picture(envelope, self._told(received_at))
             if envelope.kind == _UPDATE:
                 return self._update(envelope, self._told(received_at))
             if envelope.kind == "pong":
-                return _ALIVE
+                return _PONG
             return self._other(envelope)
         except VenueError as error:
             return self._doubt(error)
