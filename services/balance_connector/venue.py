@@ -84,7 +84,8 @@ class Step(msgspec.Struct, frozen=True):
         keep: the frame belongs on the frames topic (no heartbeat, no secret in it).
         alive: it shows that the feed works. Where a subscription has heartbeats a pong
             shows that the connection does, and no more.
-        beat: it is a heartbeat, or a pong where there are no others.
+        beat: it is a sign of life that the venue does not promise: it is missed from
+            now on.
         notes: what to count.
     """
 
@@ -295,6 +296,9 @@ class Venue:
         connect_interval_s: least seconds between two connections (rate limit).
         heartbeat_s: seconds between two signs of life; after twice that the feed is
             stale until the next number, or a new picture where the next has none.
+        heartbeats_promised: whether its pages name those signs. If not they are missed
+            from the first that came (`Step.beat`); until then the pongs of the socket
+            itself count.
         silence_s_max: seconds without a frame after which the stream is dead.
         poll_interval_s: seconds between two rounds of polls, unless the settings say.
             Short where only polls tell that the last message was lost.
@@ -321,6 +325,7 @@ class Venue:
     nonces_per_s: int
     heartbeat_s: float
     silence_s_max: float
+    heartbeats_promised: bool = True
     poll_interval_s: float = 60.0
     greeting_s_max: float | None = None
     connect_interval_s: float = 0.0

@@ -51,15 +51,18 @@ class Patience:
     comes. Waiting tells the two apart: little at first, so that a feed is soon back,
     and three times as long each time that it was in vain.
 
+    Args:
+        beats: see `Venue.heartbeats_promised`.
+
     Attributes:
         word_s: from the subscription to the venue's first word, in seconds.
         answer_s: from there to its answer.
-        beats: whether the venue has shown a heartbeat, which is missed from then on.
+        beats: whether heartbeats are missed where they do not come.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, beats: bool = True) -> None:
         self.word_s, self.answer_s = PICTURE_S, ANSWER_S
-        self.beats = False
+        self.beats = beats
 
     def came(self, took_s: float) -> None:
         """Note how long a picture took; the next may take twice that."""
@@ -228,10 +231,7 @@ class Watch:
         socket.transport.abort()
 
     async def _ask(self, socket: Socket, now_s: float) -> None:
-        """Have pongs of the socket show life while the venue has shown no heartbeat.
-
-        Not each venue documents one; every socket answers pings of its own (RFC 6455).
-        """
+        """Count pongs of the socket, which answers pings of its own (RFC 6455)."""
         if self._waiting_s is not None and _is_well(self._pong):
             self._waiting_s, self._pong = now_s, None
         if now_s >= self._ping_due_s:

@@ -188,45 +188,6 @@ def test_half_open_socket_is_stale(dialect, virtually, rng):
     virtually(scenario())
 
 
-def test_heartbeats_that_never_came_are_not_missed(dialect, virtually, rng):
-    """A socket that answers pings is there; one that does not is given up."""
-
-    async def scenario():
-        world = World(dialect, feeds="ws")
-        world.venue.fault("mute", seconds=3600)
-        async with world.running():
-            await world.until_live()
-            for _ in range(10):
-                await moved(world, rng)
-                await asyncio.sleep(60)
-                assert "live" == world.state
-                assert 1 == len({status.epoch for status in world.statuses()} - {0})
-            await world.until_right()
-            mark = len(world.statuses())
-            world.venue.fault("half_open")
-            took = await world.until_state("stale", mark=mark)
-            assert took <= 2 * dialect.heartbeat_s
-
-    virtually(scenario())
-
-
-def test_heartbeats_that_came_are_missed(dialect, virtually, rng):
-    """Sockets that answer pings are not enough then, on a new connection neither."""
-
-    async def scenario():
-        async with World(dialect, feeds="ws").running() as world:
-            await world.until_live()
-            await asyncio.sleep(2 * dialect.heartbeat_s)
-            world.venue.fault("mute", seconds=3600)
-            took = await world.until_state("stale", mark=len(world.statuses()))
-            assert took <= 2 * dialect.heartbeat_s
-            await world.until_live(2 * dialect.silence_s)
-            mark = len(world.statuses())
-            await world.until_state("stale", mark=mark, seconds=dialect.silence_s)
-
-    virtually(scenario())
-
-
 def test_maintenance_is_waited_for(dialect, virtually, rng):
     """The status says that it is no longer live, and comes back by itself."""
 

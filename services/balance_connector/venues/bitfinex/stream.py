@@ -79,7 +79,6 @@ _OTHER_KINDS = frozenset(
 
 _NOTHING = Step()
 _ALIVE = Step(keep=False)
-_BEAT = Step(keep=False, beat=True)
 
 
 class BitfinexStream:
@@ -168,7 +167,7 @@ class BitfinexStream:
 
     def _array(self, array: wire.Array, received_at: datetime) -> Step:
         if array.kind == wire.HEARTBEAT:
-            return _BEAT
+            return _ALIVE
         if array.channel != 0:
             text = f"a frame of channel {array.channel}, which we did not ask for"
             return Step(invalid=FrameInvalid("unknown_channel", text))

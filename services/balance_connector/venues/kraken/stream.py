@@ -271,8 +271,7 @@ class KrakenStream:
         """Take in a frame that carries no balances."""
         if envelope.channel == "heartbeat":
             # A pong may put off the next heartbeat, at any other time for too long.
-            ping = self._ping(received_at, _PING_INTERVAL)
-            return Step(keep=False, beat=True, send=ping)
+            return Step(keep=False, send=self._ping(received_at, _PING_INTERVAL))
         if envelope.method == "pong":
             # Heartbeats come for as long as there is a subscription; pongs always do.
             return Step(keep=False, alive=self._is_mending or not self.synced)

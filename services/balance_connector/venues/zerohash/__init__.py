@@ -29,6 +29,7 @@ def _row(name: str, ws_url: str | None, rest_url: str, dialect: Dialect) -> Venu
         nonces_per_s=1_000_000,
         connect_interval_s=2.0,
         heartbeat_s=15.0,
+        heartbeats_promised=False,  # the pages of the topic tell of no pong
         silence_s_max=37.0,
         poll_interval_s=20.0,
         needs_passphrase=True,
