@@ -21,8 +21,8 @@ $(READY): requirements-dev.txt pyproject.toml
 demo: $(READY) ## Run the whole bus against four stand-in venues (DURATION=60 for an unattended run)
 	@$(BIN)/balancebus demo $(if $(DURATION),--duration $(DURATION))
 
-test: $(READY) ## Run every test against real Kafka, registry and PostgreSQL (WORKERS=2)
-	@$(BIN)/python -m pytest tests --numprocesses $(or $(WORKERS),2) --dist worksteal
+test: $(READY) ## Run every test against real Kafka, registry and PostgreSQL (WORKERS=3)
+	@$(BIN)/python -m pytest tests --numprocesses $(or $(WORKERS),3) --dist worksteal
 
 bench: $(READY) ## Measure speed and memory as ratios against bare loops
 	@$(BIN)/python -m pytest tests/benchmarks -m benchmark -s
