@@ -15,13 +15,12 @@ class ScriptedSocket:
     Attributes:
         sent: frames that were sent to it, in order.
         aborted: whether it was broken off from our side.
-        pongs: whether the socket itself answers pings.
     """
 
     def __init__(self, *frames: bytes) -> None:
         self._frames: asyncio.Queue[bytes | None] = asyncio.Queue()
         self.sent: list[bytes] = []
-        self.aborted = self.pongs = False
+        self.aborted = False
         self.say(*frames)
 
     def say(self, *frames: bytes) -> None:
@@ -45,11 +44,8 @@ class ScriptedSocket:
         self.sent.append(message)
 
     async def ping(self) -> asyncio.Future[float]:
-        """Answer a ping of the protocol at once, or never."""
-        pong: asyncio.Future[float] = asyncio.get_running_loop().create_future()
-        if self.pongs:
-            pong.set_result(0.0)
-        return pong
+        """Leave a ping of the protocol unanswered."""
+        return asyncio.get_running_loop().create_future()
 
     @property
     def transport(self) -> "ScriptedSocket":
