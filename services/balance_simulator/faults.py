@@ -168,6 +168,10 @@ class Faults:
                 return armed
         return None
 
+    def is_mute(self, now_us: int) -> bool:
+        """Whether nothing is sent that only shows that the venue is there."""
+        return self.active(Fault.MUTE, now_us) is not None
+
     def take(self, fault: Fault, to: str = "", endpoint: str = "") -> Armed | None:
         """Use a counted fault once, if one is armed for this place.
 

@@ -102,7 +102,8 @@ class Session:
         name = str(request.get("event")) if isinstance(request, dict) else ""
         self.state.inputs[name] += 1
         if name == "ping":
-            return [] if self._is_mute(now_us) else [self._pong(request, now_us)]
+            mute = self.state.faults.is_mute(now_us)
+            return [] if mute else [self._pong(request, now_us)]
         if name == "conf":
             return [self._conf(request)]
         if name == "auth":
@@ -342,13 +343,10 @@ class Session:
         if self.picture_due_us is not None and self.picture_due_us <= now_us:
             told += self._pictures(now_us)
         if self.beat_due_us <= now_us:
-            if not self._is_mute(now_us):
+            if not self.state.faults.is_mute(now_us):
                 told.append(self.array("hb", None, now_us, account=False))
             self.beat_due_us = due_us(now_us, self.state.settings.heartbeat_s)
         return told + self._calculated(now_us)
-
-    def _is_mute(self, now_us: int) -> bool:
-        return self.state.faults.active(Fault.MUTE, now_us) is not None
 
     def _maintenance(self, now_us: int) -> list[str]:
         """Return the news of a platform that stopped or works again.

@@ -103,7 +103,7 @@ class Session:
         answer = {"subscribe": self._subscribe, "unsubscribe": self._unsubscribe}
         try:
             if method == "ping":
-                if self._is_mute(now_us):
+                if self.state.faults.is_mute(now_us):
                     return []
                 self.state.statistics.frames["pong"] += 1
                 return [frames.pong(req_id, times)]
@@ -213,13 +213,10 @@ class Session:
         if (subscription.snapshot_due_us or now_us + 1) <= now_us:
             told.append(self._snapshot(subscription))
         beat_us = self.state.settings.heartbeat_s * MICROSECONDS
-        if not told and quiet_us >= beat_us and not self._is_mute(now_us):
+        if not told and quiet_us >= beat_us and not self.state.faults.is_mute(now_us):
             self.state.statistics.frames["heartbeat"] += 1
             told.append(frames.HEARTBEAT)
         return told
-
-    def _is_mute(self, now_us: int) -> bool:
-        return self.state.faults.active(Fault.MUTE, now_us) is not None
 
     def tell(self, rows: list[str], delivery: Delivery) -> list[str]:
         """Number an update of these rows and return what reaches the client now."""

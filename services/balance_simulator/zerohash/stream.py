@@ -138,7 +138,7 @@ class Session:
     def _pong(self, now_us: int) -> Sequence[Said]:
         """Answer a ping, unless the answer is lost or late."""
         faults = self.state.faults
-        if faults.active(Fault.MUTE, now_us) or faults.take(Fault.ANSWER_LOST):
+        if faults.is_mute(now_us) or faults.take(Fault.ANSWER_LOST):
             return []
         late = faults.take(Fault.ANSWER_LATE)
         if late:
