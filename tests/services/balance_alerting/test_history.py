@@ -96,7 +96,12 @@ async def service(settings, producer):
     async with asyncio.timeout(120):
         while parts.missing():  # noqa: ASYNC110 — parts tell nobody
             await asyncio.sleep(0.05)
-    yield
+    yield task
+    await ended(task)
+
+
+async def ended(task):
+    """Stop a service; what it told is noted on the topic then."""
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
@@ -146,7 +151,7 @@ async def test_what_a_living_service_told_is_what_a_backtest_finds(
     async with asyncio.timeout(120):
         while len([1 for _, kind in hook.rules() if kind == "resolved"]) < 6:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
-    await asyncio.sleep(1)  # the notes of it reach the topic
+    await ended(service)
     rules = read_rules(settings.alerting_rules_file.read_text())
     outcomes, whole = await play_topics(settings, rules, start, now())
     assert {} == whole
