@@ -97,13 +97,22 @@ async def test_missing_topic_is_named(settings, monkeypatch):
             pytest.fail("it was opened")
 
 
-async def test_a_place_is_followed_from_its_end(settings, producer, place):
+async def test_a_place_is_followed_from_its_end(settings, producer, place, monkeypatch):
     """What was there is not told, what comes is, in order, and no other place's."""
     await producer.publish(number(3))
+    knows_the_end = asyncio.Event()
     async with Reader(settings, [EVENTS]) as reader:
+        ask = reader.ends
+
+        async def ends(places):
+            found = await ask(places)
+            knows_the_end.set()
+            return found
+
+        monkeypatch.setattr(reader, "ends", ends)
         followed = reader.follow(place)
         first = asyncio.ensure_future(anext(followed))
-        await asyncio.sleep(1)  # until it stands at the end
+        await knows_the_end.wait()
         elsewhere = [structs.replace(*number(1), account="bitfinex|main")]
         await producer.publish(elsewhere + number(3, start=3))
         assert ["3", "4", "5"] == [
