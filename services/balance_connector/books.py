@@ -162,26 +162,39 @@ def known_from(latest: Collection[BalanceEvent]) -> dict[str, Holding]:
 
     Balances that are ``absent`` already are left out: nobody believes in them.
     """
-    return {
-        event.key: Holding(
-            Pocket(
-                event.subaccount,
-                event.wallet,
-                event.wallet_id,
-                event.asset,
-                event.venue_asset,
-                event.asset_class,
-                event.network,
-                event.attributes.get(REFERENCE, ""),
-            ),
-            event.balance,
-            event.received_at,
-            event.available,
-            event.venue_time,
-        )
-        for event in latest
-        if event.kind != "absent"
-    }
+    return {event.key: _holding(event) for event in latest if event.kind != "absent"}
+
+
+def vanished_since(
+    latest: Collection[BalanceEvent], time: datetime | None
+) -> dict[str, Holding]:
+    """Return the balances of ``latest`` that were told to be absent since a time.
+
+    Args:
+        latest: its records.
+        time: as of arrival; None: no time, so none of them.
+    """
+    if time is None:
+        return {}
+    gone = (event for event in latest if event.kind == "absent")
+    return {event.key: _holding(event) for event in gone if event.received_at >= time}
+
+
+def _holding(event: BalanceEvent) -> Holding:
+    """Return what readers believe in after an event."""
+    pocket = Pocket(
+        event.subaccount,
+        event.wallet,
+        event.wallet_id,
+        event.asset,
+        event.venue_asset,
+        event.asset_class,
+        event.network,
+        event.attributes.get(REFERENCE, ""),
+    )
+    return Holding(
+        pocket, event.balance, event.received_at, event.available, event.venue_time
+    )
 
 
 class Observed(msgspec.Struct, frozen=True):

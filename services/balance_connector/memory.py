@@ -2,7 +2,14 @@
 
 from datetime import datetime, timedelta
 
-from balance_connector.books import RECENT_MAX, Facts, Holding, Recent, known_from
+from balance_connector.books import (
+    RECENT_MAX,
+    Facts,
+    Holding,
+    Recent,
+    known_from,
+    vanished_since,
+)
 from balance_connector.recall import Recall
 from balance_shared.clock import Clock
 from balance_shared.remembered import Remembered
@@ -27,6 +34,8 @@ class Memory:
             bus tells; None at the very first start.
         owed_since: since when a process before this one left history untold, until
             the first picture: which balances moved in that time is not known.
+        vanished: key → holding, of the balances told to be absent since then: they
+            moved, and are in no picture.
         read_anew: whether the last `known` read the balances back.
     """
 
@@ -37,6 +46,7 @@ class Memory:
         self.recent: Recent = Remembered(RECENT_MAX)
         self.heard_at: datetime | None = None
         self.owed_since: datetime | None = None
+        self.vanished: dict[str, Holding] = {}
         self.read_anew = False
         self._read_back = False
         self._losses = 0
@@ -75,6 +85,7 @@ class Memory:
         self._reads_first = False
         self.balances.clear()
         self.balances |= known_from(latest)
+        self.vanished = vanished_since(latest, self.owed_since)
         self.recent.clear()
         self.recent |= facts.told
         self._epoch = max(self._epoch, *(event.epoch for event in latest), 0)

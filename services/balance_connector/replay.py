@@ -27,7 +27,7 @@ both had told: then, too, the digests say whether an epoch can be judged.
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, Protocol
 
@@ -42,6 +42,7 @@ from balance_connector.books import (
     Told,
     changed,
     known_from,
+    vanished_since,
 )
 from balance_connector.opening import (
     AFTER,
@@ -121,13 +122,14 @@ class _Stream:
         options: Any,
         books: Books,
         pictured: Pictures,
+        vanished: Mapping[str, Holding],
         *,
         all_moved: bool,
     ) -> None:
         self._protocol = venue.stream(_KEY, options, books, frozenset())
         self._books = books
         self._all_moved = all_moved
-        self._before: dict[str, Holding] | None = dict(books.known)
+        self._before: dict[str, Holding] | None = {**vanished, **books.known}
         self._pictured = pictured
         self._is_open = False
 
@@ -367,8 +369,12 @@ class Replay:
         books = self._books(frame, memory.known, memory.recent)
         # what changed is not known where it is not judged
         pictured = Remembered(_PICTURES_MAX) if unjudged else memory.pictured
-        all_moved = opening.owed_since is not None
-        stream = _Stream(self._venue, options, books, pictured, all_moved=all_moved)
+        owed_since = opening.owed_since
+        vanished = vanished_since(self._bus.heads.values(), owed_since)
+        all_moved = owed_since is not None
+        stream = _Stream(
+            self._venue, options, books, pictured, vanished, all_moved=all_moved
+        )
         return _Running(stream, run, unjudged)
 
     def _history(self, frame: RawFrame, opening: Opening, options: Any) -> _Running:

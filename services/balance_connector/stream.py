@@ -219,14 +219,14 @@ class StreamRunner:
     ) -> None:
         """Take in frames up to the picture, then name the stretch before it."""
         memory = self._memory
-        before, since = dict(memory.balances), memory.heard_at
+        before, since = memory.vanished | memory.balances, memory.heard_at
         while not protocol.synced:
             await self._next(protocol, socket, watch)
         watch.pictured()
         self._refusals = 0
         all_moved = memory.owed_since is not None
         moved = changed(before, memory.balances, all_=all_moved)
-        memory.owed_since = None
+        memory.owed_since, memory.vanished = None, {}
         if since is not None:
             until = self._board.last_message_at or since
             epoch = self._board.epoch

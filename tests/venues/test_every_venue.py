@@ -9,6 +9,7 @@ from decimal import Decimal
 
 import pytest
 from msgspec.structs import replace
+from replayed import judged
 from world import POLL_S, World, refused
 
 from balance_schemas.topics import LATEST
@@ -373,6 +374,36 @@ def test_restart_goes_on(dialect, virtually, rng):
             assert told[0].epoch > world.events()[mark - 1].epoch
             await world.until(lambda: world.events("backfill"), "told late")
             assert len(set(reported(world))) == len(reported(world))
+
+    virtually(scenario())
+
+
+def test_what_emptied_a_balance_is_owed_by_the_next_process(dialect, virtually, rng):
+    """A balance that the dead process told to be gone is asked for all the same."""
+
+    async def scenario():
+        world = World(dialect, feeds="ws")
+        async with world.running():
+            await world.until_live()
+            await moved(world, rng)
+            await world.until_right()
+        held = world.books()
+        dialect.empty(world.venue)
+        (emptied,) = held.keys() - world.truth().keys()
+        for endpoint in ("Ledgers", "hist", "run_history"):
+            world.venue.fault("error", count=99, endpoint=endpoint)
+        async with world.running():
+            await world.until_live()
+            await world.until_right(WELL_S)
+        assert world.statuses()[-1].backfill_since
+        assert not world.events("backfill")
+        world.venue.fault("clear")
+        async with world.running():
+            await world.until_live()
+            await world.until(lambda: not world.statuses()[-1].backfill_since, "told")
+        late = {dialect.pocket(event): event for event in world.events("backfill")}
+        assert late[emptied].balance == 0
+        assert not judged(world).differences
 
     virtually(scenario())
 

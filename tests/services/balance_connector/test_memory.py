@@ -122,6 +122,19 @@ async def test_history_that_a_process_before_owed_is_owed_still(owed, heard_at, 
     assert (heard_at, still) == (memory.heard_at, memory.owed_since)
 
 
+@pytest.mark.parametrize(
+    ("owed", "assets"), [(NOW - HOUR, ["ETH"]), (NOW + HOUR, []), (None, [])]
+)
+async def test_what_vanished_in_a_time_that_is_owed_is_kept(owed, assets):
+    """No picture has it, and its history is owed like that of the others."""
+    told = [event("update", "BTC", 5), event("absent", "ETH", 5)]
+    memory = Memory(ScriptedRecall(told, owed=owed), ManualClock())
+    await memory.known(0)
+
+    vanished = memory.vanished.values()
+    assert assets == [holding.pocket.asset for holding in vanished]
+
+
 async def test_own_debts_are_not_read_back():
     """After losses the process knows itself what it owes."""
     recall = ScriptedRecall([event("update", "BTC", 5)])
