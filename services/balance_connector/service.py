@@ -26,6 +26,7 @@ from balance_connector.stream import StreamRunner
 from balance_connector.stretches import Stretches
 from balance_connector.tell import Teller
 from balance_connector.venue import Credentials, State, Venue
+from balance_connector.watch import PAUSED_S
 from balance_connector.witness import StreamWitness
 from balance_schemas.records import ConnectorStatus
 from balance_schemas.topics import (
@@ -277,9 +278,15 @@ class Connector:
             self._parts.not_ready("kafka", reason)
 
     async def _heartbeat(self) -> None:
-        """Publish the states now and then, so that silence means a dead process."""
+        """Publish the states now and then, so that silence means a dead process.
+
+        After a pause of the process the feeds find out first what they missed in it.
+        """
         while True:
+            due_s = self._clock.monotonic() + HEARTBEAT_S
             await self._clock.sleep(HEARTBEAT_S)
+            if self._clock.monotonic() - due_s >= PAUSED_S:
+                await self._clock.sleep(PAUSED_S)
             for feed in self._feeds:
                 self._boards[feed].publish()
 

@@ -576,3 +576,19 @@ def test_faulty_answers_change_nothing(dialect, virtually, rng, fault):
             assert before == world.books()
 
     virtually(scenario())
+
+
+def test_paused_process_says_first_what_it_missed(dialect, virtually):
+    """After 40 s in which it did not run nobody hears ``live`` of before."""
+
+    async def scenario():
+        async with World(dialect).running() as world:
+            await world.until_live()
+            await asyncio.sleep(25)
+            mark = len(world.statuses())
+            asyncio.get_running_loop().seconds += 40
+            await asyncio.sleep(5)
+            assert "stale" == world.statuses()[mark].state
+            await world.until_live()
+
+    virtually(scenario())
