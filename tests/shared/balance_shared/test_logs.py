@@ -59,3 +59,30 @@ def test_console_is_for_people():
     assert "started" in text
     assert "{" not in text.splitlines()[0]
     assert "ZeroDivisionError" in text
+
+
+REPEATED = """
+import logging, sys
+from balance_shared import logs
+logs.configure("INFO", "json", "tested")
+names = "aiokafka.conn", "library"
+for at, node in ((0, 1), (1, 2), (59, 1), (61, 1), (62, 1)):
+    for name in names:
+        text, values = "Unable connect to node with id %s: %s", (node, at)
+        record = logging.LogRecord(name, logging.ERROR, "", 0, text, values, None)
+        record.created = 1000.0 + at
+        logging.getLogger(name).handle(record)
+"""
+
+
+def test_library_that_repeats_itself_is_heard_once_a_minute():
+    """Each node of its own; whoever does not repeat himself is heard each time."""
+    command = [sys.executable, "-W", "error", "-c", REPEATED]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    told = [json.loads(line)["event"] for line in done.stderr.splitlines()]
+    each = [
+        f"Unable connect to node with id {one}" for one in ("1: 0", "2: 1", "1: 61")
+    ]
+    all_ = ["1: 0", "2: 1", "1: 59", "1: 61", "1: 62"]
+    others = [f"Unable connect to node with id {one}" for one in all_]
+    assert sorted(each + others) == sorted(told)
