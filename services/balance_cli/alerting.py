@@ -19,6 +19,8 @@ def alerting() -> None:
 
     Reads the rules again when their file changes and at SIGHUP. Any number of
     instances may run.
+
+    Exit codes: 0 asked to stop, 2 bad settings, 4 the bus is lost for good, 1 a bug.
     """
     try:
         settings = load(AlertingSettings)

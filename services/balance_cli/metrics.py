@@ -14,7 +14,10 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def metrics() -> None:
-    """Show each current balance, and when it was confirmed, to Prometheus."""
+    """Show each current balance, and when it was confirmed, to Prometheus.
+
+    Exit codes: 0 asked to stop, 2 bad settings, 4 the bus is lost for good, 1 a bug.
+    """
     try:
         settings = load(MetricsSettings)
     except SettingsError as error:

@@ -54,6 +54,9 @@ app = typer.Typer(add_completion=False)
 R = TypeVar("R", bound=Record)
 T = TypeVar("T")
 
+REACH_S = 15.0
+"""How long Kafka may take to answer at first, in seconds."""
+
 PATIENCE_S = 60.0
 """How long Kafka and registry may take, in seconds."""
 
@@ -77,6 +80,8 @@ def proof(context: typer.Context) -> None:
     """Prove every balance by pictures, ledger lines and REST, and publish the verdict.
 
     Any number of instances may run; they share the accounts.
+
+    Exit codes: 0 asked to stop, 2 bad settings, 4 the bus is lost for good, 1 a bug.
     """
     if context.invoked_subcommand is not None:
         return
@@ -210,7 +215,7 @@ async def _standings(
     settings: ServiceSettings, registry: Registry
 ) -> tuple[list[BalanceProof], list[Standing]]:
     """Return the last verdict on each balance of the known accounts, and the sums."""
-    async with Reader(settings, [PROOFS, STATUS]) as reader:
+    async with Reader(settings, [PROOFS, STATUS], REACH_S) as reader:
         proofs = await _last(reader, registry, PROOFS, BalanceProof)
         states = await _last(reader, registry, STATUS, ConnectorStatus)
     accounts = {(one.venue, one.account) for one in states}
@@ -238,7 +243,7 @@ async def _open_transits(
     settings: ServiceSettings, registry: Registry, now: datetime
 ) -> tuple[Leg, ...]:
     transits = Transits()
-    async with Reader(settings, [EVENTS]) as reader:
+    async with Reader(settings, [EVENTS], REACH_S) as reader:
         async for event in _recent(reader, registry, now):
             transits.take(event)
     return transits.open(now)

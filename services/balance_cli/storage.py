@@ -23,6 +23,8 @@ def storage(context: typer.Context) -> None:
     """Store every event and each current balance in PostgreSQL, exactly once.
 
     Makes or updates the tables first. Any number of instances may run.
+
+    Exit codes: 0 asked to stop, 2 bad settings, 4 the bus is lost for good, 1 a bug.
     """
     if context.invoked_subcommand is not None:
         return

@@ -71,6 +71,8 @@ class Backfiller:
     async def _fetch(self, stretch: Stretch) -> None:
         """Ask for one stretch from its beginning; what was told is not told again.
 
+        Returns once Kafka has it.
+
         Raises:
             BusInterrupted: records were dropped on their way, and the stream has not
                 yet read back which: try again.
@@ -87,11 +89,17 @@ class Backfiller:
         protocol = feed.venue.history(feed.credentials, feed.options, stretch)
         calls, lines = 0, 0
         while answer := await self._call(protocol):
-            if feed.outbox.losses != losses:  # or lines would count as told for good
-                raise BusInterrupted("records were dropped on their way")
+            self._check(losses)
             lines += await self._take(protocol, books, answer, calls)
             calls += 1
+        await feed.outbox.acknowledged()
+        self._check(losses)
         log.info("backfilled", since=str(stretch.since), calls=calls, events=lines)
+
+    def _check(self, losses: int) -> None:
+        """Raise if records were dropped: or lines would count as told for good."""
+        if self._feed.outbox.losses != losses:
+            raise BusInterrupted("records were dropped on their way")
 
     async def _call(self, protocol: HistoryProtocol) -> Answer | None:
         """Make the next call, at the venue's pace, whatever came of the one before."""

@@ -115,6 +115,8 @@ class Outbox:
         self._room.set()
         self._empty = asyncio.Event()
         self._empty.set()
+        self._put = self._settled = 0
+        self._awaited: deque[tuple[int, asyncio.Event]] = deque()
         self.frames = 0
         self.losses = 0
         self.loss = ""
@@ -123,6 +125,7 @@ class Outbox:
     def put(self, entry: Entry) -> None:
         """Add an entry; wait for `room` first."""
         self._entries.append(entry)
+        self._put += 1
         self.frames += entry.frames
         self._bytes += entry.size
         if not self._filled.is_set():
@@ -143,6 +146,13 @@ class Outbox:
     async def drained(self) -> None:
         """Wait until all entries are acknowledged or dropped."""
         await self._empty.wait()
+
+    async def acknowledged(self) -> None:
+        """Wait until all that was put so far is; or dropped, as `losses` tells then."""
+        if self._settled < self._put:
+            reached = asyncio.Event()
+            self._awaited.append((self._put, reached))
+            await reached.wait()
 
     async def run(self) -> None:
         """Hand over for ever.
@@ -231,6 +241,9 @@ class Outbox:
         for entry in entries:
             self.frames -= entry.frames
             self._bytes -= entry.size
+            self._settled += 1
+        while self._awaited and self._awaited[0][0] <= self._settled:
+            self._awaited.popleft()[1].set()
         if not self._entries:
             self._filled.clear()
             self._empty.set()

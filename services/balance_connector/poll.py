@@ -25,6 +25,11 @@ from balance_shared.errors import BusInterrupted, VenueUnavailable, Verdict, cla
 log = structlog.get_logger(__name__)
 
 
+RETRY_S, WITNESS_RETRY_S = 3.0, 15.0
+"""Least wait after a call that failed, in seconds, of polls that own the balances and
+of those beside a stream: a key's limit is the stream's too, which has to come back."""
+
+
 class Witness(Protocol):
     """Who compares the answers with a stream."""
 
@@ -76,6 +81,8 @@ class PollRunner:
         self._interval_s = interval_s
         self._witness = witness
         self._again_s = min(again_s, interval_s)
+        retry_s = RETRY_S if witness is None else WITNESS_RETRY_S
+        self._retry_s = min(retry_s, interval_s)
 
     async def run(self) -> None:
         """Poll for ever.
@@ -103,7 +110,9 @@ class PollRunner:
         while True:
             due_s = self._clock.monotonic() + self._interval_s
             again = False
-            async for attempt in retrying(self._clock, self._note, passing=_is_venues):
+            async for attempt in retrying(
+                self._clock, self._note, _is_venues, self._retry_s
+            ):
                 with attempt:
                     again = await self._round(protocol, rounds)
             wait_s = due_s - self._clock.monotonic()

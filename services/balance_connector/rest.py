@@ -12,7 +12,7 @@ from balance_connector.opening import ASKED, OK, STATUS
 from balance_connector.venue import Request, Response
 from balance_shared import VERSION
 from balance_shared.clock import Clock
-from balance_shared.errors import VenueUnavailable
+from balance_shared.errors import VenueUnavailable, text_of
 
 TIMEOUT_S = 10.0
 """How long one call may take, in seconds."""
@@ -125,7 +125,7 @@ class RestClient:
             ) as answer:
                 return Response(answer.status, await _body(answer.content))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise VenueUnavailable(f"{where}: {error!r}") from error
+            raise VenueUnavailable(f"{where}: {text_of(error)}") from error
 
 
 async def _body(content: aiohttp.StreamReader) -> bytes:

@@ -26,6 +26,7 @@ def retrying(
     clock: Clock,
     note: Callable[[BaseException, float], None],
     passing: Callable[[BaseException], bool] = is_passing,
+    least_s: float = 0.0,
 ) -> AsyncRetrying:
     """Return the retry policy of a feed.
 
@@ -37,12 +38,13 @@ def retrying(
         clock: waits.
         note: called with the error and the wait in seconds, before each wait.
         passing: says which errors are retried; others are raised.
+        least_s: shortest wait, in seconds.
     """
     jitter = wait_random_exponential(multiplier=0.5, max=WAIT_S_MAX)
 
     def wait(state: RetryCallState) -> float:
         asked_s = float(getattr(_error(state), "retry_after_s", 0.0))
-        return asked_s + float(jitter(state))
+        return asked_s + max(least_s, float(jitter(state)))
 
     return AsyncRetrying(
         wait=wait,

@@ -303,13 +303,15 @@ class Watch:
     def _silence(self, now_s: float) -> PictureNeeded | None:
         """Return the error of too long a silence, counted from the first frame.
 
-        A picture may take its time: until it is there `_unanswered` knows better.
+        A picture may take its time: until it is there `_unanswered` knows better, but
+        for a venue that owes heartbeats from its answer on.
         """
         if self._heard_s is None or self._waiting_s is None:
             return None
         silent_s = now_s - self._waiting_s
         limit_s = self._venue.silence_s_max
-        if not self._protocol.synced:
+        owes = self._patience.beats and self._protocol.answered
+        if not (self._protocol.synced or owes):
             limit_s = max(limit_s, ANSWER_S_MAX)
         if silent_s <= limit_s:
             return None

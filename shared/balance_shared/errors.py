@@ -188,6 +188,11 @@ def classify(error: BaseException) -> Verdict:
     return _VERDICTS.get(type(error), Verdict.STOP)  # type: ignore[arg-type]
 
 
+def text_of(error: BaseException) -> str:
+    """Return what an error says, and of one without words which it is."""
+    return str(error) or type(error).__name__
+
+
 def exit_code(error: BaseException) -> ExitCode:
     """Return the exit code of a process that ends with this error."""
     return _EXIT_CODES.get(type(error), ExitCode.BUG)  # type: ignore[arg-type]

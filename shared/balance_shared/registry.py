@@ -19,7 +19,7 @@ from tenacity import (
 )
 
 from balance_schemas.codec import Schema, UndecodableError, writer_schema
-from balance_shared.errors import BusInterrupted, PublishError
+from balance_shared.errors import BusInterrupted, PublishError, text_of
 
 COMPATIBILITY = "FULL_TRANSITIVE"
 """Every version reads every other, so that teams upgrade in any order."""
@@ -28,6 +28,7 @@ _CONTENT_TYPE = "application/vnd.schemaregistry.v1+json"
 _NOT_FOUND = 404
 _CONFLICT = 409
 _BUSY = (408, 429)
+_NO_WORDS = "and no word: is BALANCEBUS_SCHEMA_REGISTRY_URL whole, with its path?"
 _SERVER_ERROR = 500
 
 log = structlog.get_logger(__name__)
@@ -124,7 +125,7 @@ class Registry:
                     return answer
         except (aiohttp.ClientError, TimeoutError) as error:
             raise BusInterrupted(
-                f"schema registry {self._url} does not answer: {error!r}"
+                f"schema registry {self._url} does not answer: {text_of(error)}"
             ) from error
 
     async def _ask(self, method: str, path: str, body: Any, missing: Any) -> Any:
@@ -142,8 +143,8 @@ class Registry:
                 answer.raise_for_status()
             if not answer.ok:
                 raise PublishError(
-                    f"schema registry refuses {method} {path}: "
-                    f"{answer.status} {(await answer.text())[:500]}"
+                    f"schema registry {self._url} refuses {method} {path}: "
+                    f"{answer.status} {(await answer.text())[:500] or _NO_WORDS}"
                 )
             try:
                 return await answer.json(content_type=None)
@@ -153,8 +154,9 @@ class Registry:
                 ) from error
 
     def _note(self, state: RetryCallState) -> None:
-        outcome = state.outcome.exception() if state.outcome else None
-        log.warning("registry_unreachable", url=self._url, error=repr(outcome))
+        error = state.outcome.exception() if state.outcome else None
+        if error is not None:
+            log.warning("registry_unreachable", url=self._url, error=text_of(error))
 
 
 def _passes(method: str, status: int) -> bool:

@@ -34,6 +34,12 @@ DRAIN_S_MAX = 20.0
 STALL_S_MAX = 30.0
 """How long the event loop may stand still before the service counts as unhealthy."""
 
+_KEYS = (
+    "BALANCEBUS_API_KEY, BALANCEBUS_API_SECRET and BALANCEBUS_API_PASSPHRASE (or "
+    "those with REST_API); at the venue: what the key may do, and from where"
+)
+"""What whoever reads of a refusal looks at."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -103,7 +109,8 @@ def _end(error: BaseException) -> ExitCode:
     error = _cause(error)
     code = exit_code(error)
     if isinstance(error, BalanceBusError) and code is not ExitCode.BUG:
-        log.error("stopped", error=str(error), exit_code=int(code))
+        hint = {"check": _KEYS} if code is ExitCode.REFUSED else {}
+        log.error("stopped", error=str(error), exit_code=int(code), **hint)
     else:
         log.error("stopped", error=repr(error), exit_code=int(code), exc_info=error)
     return code

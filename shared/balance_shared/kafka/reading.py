@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from balance_schemas.topics import Topic
 from balance_shared.errors import BusInterrupted
 from balance_shared.kafka.connection import (
+    answering,
     started,
     stopped,
     translated,
@@ -39,21 +40,31 @@ class Reader:
     Args:
         settings: where Kafka is, and the topics' prefix.
         topics: what to read.
+        patience_s: how long Kafka may take to answer at first, in seconds; None: for
+            ever.
     """
 
-    def __init__(self, settings: ServiceSettings, topics: Iterable[Topic]) -> None:
+    def __init__(
+        self,
+        settings: ServiceSettings,
+        topics: Iterable[Topic],
+        patience_s: float | None = None,
+    ) -> None:
         self._settings = settings
+        self._patience_s = patience_s
         self._names = [topic.full_name(settings.topic_prefix) for topic in topics]
         self._places: dict[str, list[Place]] = {}
         self._consumer: AIOKafkaConsumer | None = None
 
     async def __aenter__(self) -> Self:
-        """Wait for Kafka, however long that takes.
+        """Wait for Kafka.
 
         Raises:
-            BusInterrupted: it answers, and does not have the topics.
+            BusInterrupted: it does not answer within `patience_s`, or answers and does
+                not have the topics.
         """
-        await until_reachable("reader", self._connect)
+        async with answering(self._settings, self._patience_s):
+            await until_reachable("reader", self._connect)
         return self
 
     async def __aexit__(self, *exc: object) -> None:

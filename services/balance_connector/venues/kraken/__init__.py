@@ -28,6 +28,6 @@ KRAKEN = Venue(
     connect_interval_s=4.5,
     same_codes=False,
     net_of_pending=True,
-    history_interval_s=6.0,
+    history_interval_s=8.0,
     comparable=lambda options: not options.users_all,
 )

@@ -111,6 +111,7 @@ class KrakenHistory:
                 lines.append(self._line(ledger_id, fields))
             except (KeyError, *UNREADABLE) as error:
                 bad.append(f"{ledger_id[:40]}: {error}")
+        lines.sort(key=lambda line: line.venue_time or _SINCE_1970, reverse=True)
         lines = self._ordered.page(lines, last=len(entries) < PAGE)
         invalid = FrameInvalid("invalid_row", "; ".join(bad[:5])) if bad else None
         return Step(lines=lines, invalid=invalid)

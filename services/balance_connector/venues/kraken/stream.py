@@ -17,6 +17,7 @@ authentication".
 from datetime import datetime, timedelta
 
 import msgspec
+from msgspec.structs import replace
 
 from balance_connector.books import Books, Observed, Told
 from balance_connector.rows import BadRow, Unread, invalid_of
@@ -75,6 +76,7 @@ class KrakenStream:
         self._ledger = AccountLedger(options, books)
         self._pictured = 0
         self._frames = 0
+        self._token: bytes | None = None
         self._pinged_at: datetime | None = None
         self.sequence: int | None = None
         self.answered = self.synced = False
@@ -91,8 +93,9 @@ class KrakenStream:
         params: dict[str, object] = {
             "channel": "balances",
             "rebased": self._options.rebased,
-            "token": _token(answer, now),
+            "token": (token := _token(answer, now)),
         }
+        self._token = token.encode()
         if self._options.users_all:
             params["users"] = "all"
         else:
@@ -119,14 +122,19 @@ class KrakenStream:
         self.sequence = sequence
 
     def receive(self, frame: bytes, received_at: datetime) -> Step:
-        """Take in one frame."""
+        """Take in one frame; an answer that repeats the token is not kept."""
         try:
             envelope = wire.read_envelope(frame)
             if envelope.channel == "balances":
                 return self._balances(envelope, received_at)
-            return self._other(envelope, received_at)
         except VenueError as error:
             return self._doubt(error)
+        try:
+            step = self._other(envelope, received_at)
+        except VenueError as error:
+            step = self._doubt(error)
+        is_secret = self._token is not None and self._token in frame
+        return replace(step, keep=False) if is_secret else step
 
     def _doubt(self, demand: VenueError) -> Step:
         self.health = Health(State.STALE, str(demand))
@@ -148,6 +156,8 @@ class KrakenStream:
         place = f"f{self._frames}" if sequence is None else str(sequence)
         told = Told(received_at, sequence, place)
         if envelope.type == "snapshot":
+            if self.synced:
+                self._expect(sequence)
             self.sequence = sequence
             self._pictured = hash(bytes(envelope.data))
             return self._picture(rows, told)
@@ -179,13 +189,16 @@ class KrakenStream:
         return _DUPLICATE
 
     def _follow(self, sequence: int | None) -> None:
-        """Check the number of an update against the one before."""
+        """Take an update for the one after what came before."""
         if not self.synced and not self._options.users_all:
             raise PictureNeeded("no_picture", "an update came before the picture")
+        self._expect(sequence)
+        self.sequence = sequence
+
+    def _expect(self, sequence: int | None) -> None:
         expected = None if self.sequence is None else self.sequence + 1
         if expected is not None and sequence != expected:
             raise SequenceGap(f"sequence {sequence} came where {expected} was due")
-        self.sequence = sequence
 
     def _picture(self, rows: list[wire.Read | BadRow], told: Told) -> Step:
         self._ledger.clear()
@@ -214,6 +227,8 @@ class KrakenStream:
         clashes = self._books.clashes
         spared = self._ledger.spared(bad)
         self._ledger.unmoved = self._books.unmoved(observed)
+        if self._options.users_all:
+            spared = None  # it is no word of the other users
         events = self._books.picture(observed, told, spared=spared)
         invalid = invalid_of(bad)
         demand = self._unread.pictured(invalid)
@@ -223,6 +238,8 @@ class KrakenStream:
             self._set_live(Health(State.DEGRADED, self._unread.reason))
         elif told.sequence is None:
             self._set_live(Health(State.DEGRADED, UNNUMBERED))
+        elif self._options.users_all:
+            self._set_live(self._unpictured())
         else:
             self._set_live(Health(State.LIVE))
         notes += [Note.ASSET_CLASH] * (self._books.clashes - clashes)
@@ -230,7 +247,7 @@ class KrakenStream:
             events,
             invalid=invalid,
             demand=demand,
-            confirmed=invalid is None,
+            confirmed=invalid is None and not self._options.users_all,
             notes=tuple(notes),
         )
 
