@@ -13,6 +13,7 @@ from balance_connector.memory import Memory
 from balance_connector.venue import Response, Stretch
 from balance_schemas.records import RawFrame
 from balance_schemas.topics import FRAMES, LATEST
+from balance_shared.errors import BusInterrupted
 
 HTML = Response(200, b"<html>no names</html>")
 ENTRY = {
@@ -112,6 +113,30 @@ async def test_present_is_not_asked_for_where_updates_have_no_id(without_ids):
     waited = asked_at[0] - picture_at
     assert (MARGIN if without_ids else timedelta(0)) == waited
     assert [("backfill", "kraken|main||A")] == bench.told()
+
+
+async def test_what_kafka_did_not_take_is_still_owed():
+    """Lines are told when they are acknowledged, not when they were handed over."""
+    bench = BackfillBench(page("A"), HTML, HTML, page("A"))
+    now = bench.clock.now()
+    await bench.memory.known(0)
+    bench.bus.pause()
+    async with bench.running(), bench.also(bench.backfiller.run()):
+        bench.stretches.close(Stretch(now - timedelta(hours=1), now))
+        await bench.clock.advance(20)
+        asked, owed_since = (
+            bench.history.requests[-1].source,
+            bench.stretches.owed_since,
+        )
+        bench.bus.fail(BusInterrupted("a broker went away"))
+        bench.bus.resume()
+        await bench.clock.advance(1)
+        await bench.memory.known(bench.outbox.losses)
+        await bench.clock.advance(60)
+
+    assert ("Ledgers", now - timedelta(hours=1)) == (asked, owed_since)
+    assert [("backfill", "kraken|main||A")] == bench.told()
+    assert bench.stretches.owed_since is None
 
 
 async def test_failed_call_is_repeated():

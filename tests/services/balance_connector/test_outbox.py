@@ -80,6 +80,26 @@ async def test_status_waits_for_what_came_before(bus, outbox):
     assert 3 == bus.hand_overs
 
 
+async def test_what_was_put_so_far_can_be_waited_for(bus, outbox):
+    """Not for what comes later; what is dropped is waited for no longer."""
+    async with running(outbox):
+        await outbox.acknowledged()
+        outbox.put(entry("early"))
+        await outbox.acknowledged()
+        early = keys(bus)
+        bus.pause()
+        outbox.put(entry("late"))
+        waiting = asyncio.create_task(outbox.acknowledged())
+        await settle()
+        late = waiting.done()
+        bus.fail(BusInterrupted("gone"))
+        bus.resume()
+        await waiting
+
+    assert (["early"], False) == (early, late)
+    assert (["early"], 1) == (keys(bus), outbox.losses)
+
+
 async def test_full_outbox_says_so_until_there_is_room(bus, outbox):
     """Sockets stop being read while nothing is acknowledged."""
     bus.pause()

@@ -1,6 +1,7 @@
 """The poll runner: as primary feed, as second feed, through faults."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from harness import Bench, ScriptedRest
@@ -132,6 +133,28 @@ async def test_failure_is_stale_and_recovers():
     assert ["snapshot"] == [event.kind for event in bench.events()]
     assert "stale" in bench.states()
     assert "live" == bench.states()[-1]
+
+
+@pytest.mark.parametrize(("primary", "seconds"), [(True, 3), (False, 15)])
+async def test_failures_leave_some_of_the_limit(primary, seconds):
+    """The key's limit is the stream's too: calls that fail are not repeated in haste."""
+    down = [failed("EService:Unavailable")] * 99
+    bench = PollBench(*down, primary=primary)
+    calls_at = []
+    plain = bench.rest.call
+
+    async def call(nonces, make):
+        calls_at.append(bench.clock.monotonic())
+        return await plain(nonces, make)
+
+    bench.rest.call = call
+    async with bench.running():
+        await bench.clock.advance(120)
+
+    waits = [after - before for before, after in pairwise(calls_at[2:])]
+    assert len(waits) > 3
+    assert min(waits) >= seconds - 0.001
+    assert max(waits) <= max(seconds, 5) + 1
 
 
 async def test_refused_nonce_is_tried_once_more_at_once():

@@ -135,6 +135,18 @@ async def test_picture_has_a_time_limit(answers, limits_s):
     assert any(reason.startswith("no picture within") for reason in bench.reasons())
 
 
+async def test_feed_that_ends_with_its_answer_is_silent():
+    """Heartbeats are owed from the answer on, though the picture is still to come."""
+    first, second = ScriptedSocket(ACK), ScriptedSocket(PICTURE)
+    bench = Bench(first, second)
+    async with bench.running():
+        await bench.clock.advance(10)
+
+    assert first.aborted
+    assert "live" in bench.states()
+    assert any(reason.startswith("no frame for 5.") for reason in bench.reasons())
+
+
 async def test_paused_process_does_not_speak_late():
     """A frame that is read after a long pause is not published."""
     socket = ScriptedSocket(PICTURE)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from balance_connector.books import Holding, Pocket
 from balance_connector.venue import Response, Stretch
+from balance_connector.venues import VENUES
 from balance_connector.venues.kraken.history import PAGE, KrakenHistory
 from balance_connector.venues.kraken.options import KrakenOptions
 from balance_shared.errors import FrameInvalid, VenueRefused, VenueUnavailable
@@ -207,3 +208,10 @@ def test_history_takes_in_anything(entries):
         step = protocol.receive(Response(200, body), NOW)
         if step.demand is not None:
             break
+
+
+def test_calls_stay_within_the_lowest_limit():
+    """A history of many pages, with polls beside it: 0.33 points a second come back."""
+    row = VENUES["kraken"]
+    points_per_s = 2 / row.history_interval_s + 1 / row.poll_interval_s
+    assert points_per_s < 0.33

@@ -63,6 +63,19 @@ class TestOpening:
             "req_id": 1,
         } == msgspec.json.decode(subscription)
 
+    @pytest.mark.parametrize(
+        "told", [{"success": True}, {"success": False, "error": "token T is odd"}]
+    )
+    def test_answer_that_repeats_the_token_is_not_kept(self, told):
+        """Frames hold no credential."""
+        answer = {"method": "subscribe", "result": {"token": "Secret"}} | told
+        stream = connection()
+        stream.open(Response(200, b'{"error":[],"result":{"token":"Secret"}}'), 1, NOW)
+        plain = msgspec.json.encode({"method": "subscribe"} | told)
+
+        assert not stream.receive(msgspec.json.encode(answer), NOW).keep
+        assert stream.receive(plain, NOW).keep
+
     def test_users_all_asks_for_no_picture(self):
         """The venue gives none, so none is asked for."""
         stream = connection(users_all=True)
@@ -674,6 +687,13 @@ class TestSequence:
 
         assert "sequence_reused" == step.demand.reason
 
+    @pytest.mark.parametrize("sequence", [3, None])
+    def test_second_picture_with_another_number_is_a_gap(self, stream, sequence):
+        """The balances would be right, and what lies between never told."""
+        step = stream.receive(frame("snapshot", [BTC], sequence), NOW)
+
+        assert isinstance(step.demand, SequenceGap)
+
     def test_update_before_the_picture_is_in_doubt(self):
         """Without a picture an update cannot be placed."""
         step = connection().receive(frame("update", [entry("USD", "1", "1")], 1), NOW)
@@ -820,6 +840,17 @@ class TestUsersAll:
         assert ("unknown", Decimal(101)) == (event.balance_scope, event.balance)
         assert "kraken|main|AA96N74GCGEFN8KI|L1" == event.event_id
         assert step.demand is None
+
+    def test_picture_is_no_word_of_the_other_users(self):
+        """None is promised; one that comes all the same takes nobody's balance away."""
+        pocket = Pocket("AA96N74GCGEFN8KI", "spot", "main", "BTC", "BTC")
+        key = "kraken|main|AA96N74GCGEFN8KI|spot/main|BTC"
+        stream = connection({key: Holding(pocket, Decimal(1), NOW)}, users_all=True)
+        stream.receive(b'{"method":"subscribe","success":true}', NOW)
+        step = stream.receive(frame("snapshot", [USD], 1), NOW)
+
+        assert [("snapshot", "spot", "main", "USD", "100.0000")] == told(step)
+        assert (State.DEGRADED, False) == (stream.health.state, step.confirmed)
 
     def test_gap_is_seen_from_the_second_number_on(self, everyone):
         """The first number is the baseline."""
