@@ -25,7 +25,7 @@ from balance_shared.errors import BusInterrupted, VenueUnavailable, Verdict, cla
 log = structlog.get_logger(__name__)
 
 
-RETRY_S, WITNESS_RETRY_S = 3.0, 15.0
+RETRY_S, WITNESS_RETRY_S = 3.0, 8.0
 """Least wait after a call that failed, in seconds, of polls that own the balances and
 of those beside a stream: a key's limit is the stream's too, which has to come back."""
 
