@@ -38,6 +38,7 @@ class ScriptedRest:
         self._clock = clock
         self._answers = list(answers)
         self.requests = []
+        self.asked_at = []
 
     async def call(self, nonces, make):
         """Answer as `RestClient.call`."""
@@ -46,6 +47,7 @@ class ScriptedRest:
         if request is None:
             return None
         self.requests.append(request)
+        self.asked_at.append(self._clock.now())
         answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
         return Answer(request, answer, self._clock.now())
 

@@ -99,18 +99,10 @@ async def test_stretch_is_widened():
 async def test_present_is_not_asked_for_where_updates_have_no_id(without_ids):
     """A line that the history knows first would be told again as an update."""
     bench = BackfillBench(page("A"), updates_without_ids=without_ids)
-    asked_at = []
-    plain = bench.history.call
-
-    async def call(nonces, make):
-        asked_at.append(bench.clock.now())
-        return await plain(nonces, make)
-
-    bench.history.call = call
     picture_at = bench.clock.now()
     await bench.play()
 
-    waited = asked_at[0] - picture_at
+    waited = bench.history.asked_at[0] - picture_at
     assert (MARGIN if without_ids else timedelta(0)) == waited
     assert [("backfill", "kraken|main||A")] == bench.told()
 
