@@ -78,7 +78,9 @@ class StreamRunner:
         self._kept: int | None = None
         self._unread_since: datetime | None = None
         self._may_connect_s = 0.0
-        self._patience = Patience(beats=self._venue.heartbeats_promised)
+        self._patience = Patience(
+            beats=self._venue.heartbeats_promised, most_s=self._venue.picture_s_max
+        )
         self._refusals = 0
         self.doubt: PictureNeeded | None = None
         self.dispute: str | None = None

@@ -300,6 +300,8 @@ class Venue:
             from the first that came (`Step.beat`); until then the pongs of the socket
             itself count.
         silence_s_max: seconds without a frame after which the stream is dead.
+        picture_s_max: seconds that a picture may take at most: more only where accounts
+            may be so large that it does.
         poll_interval_s: seconds between two rounds of polls, unless the settings say.
             Short where only polls tell that the last message was lost.
         needs_passphrase: whether an API key has one.
@@ -325,6 +327,7 @@ class Venue:
     nonces_per_s: int
     heartbeat_s: float
     silence_s_max: float
+    picture_s_max: float = 30.0
     heartbeats_promised: bool = True
     poll_interval_s: float = 60.0
     greeting_s_max: float | None = None

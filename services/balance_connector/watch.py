@@ -35,6 +35,10 @@ PICTURE_S = 30.0
 """How long the picture is waited for at least where the venue has answered, in seconds;
 and at first, a first word where no greeting is due."""
 
+SHORT_WAITS = 4
+"""How many more waits for an answer are short, before each long one, where a picture
+came before."""
+
 RETRY_S, RETRY_S_MAX = 5.0, 300.0
 """How long a degraded feed waits before a new picture is tried: at first and at most,
 in seconds. A maintenance whose end may have been lost is believed for the latter."""
@@ -49,10 +53,13 @@ class Patience:
 
     A large account's picture takes its time; where the subscription was lost it never
     comes. Waiting tells the two apart: little at first, so that a feed is soon back,
-    and three times as long each time that it was in vain.
+    and three times as long each time that it was in vain. Where a picture came before
+    most waits are as short as at first: it is the venue that is ill, and a feed is to
+    be back soon after it.
 
     Args:
         beats: see `Venue.heartbeats_promised`.
+        most_s: see `Venue.picture_s_max`.
 
     Attributes:
         word_s: from the subscription to the venue's first word, in seconds.
@@ -60,22 +67,32 @@ class Patience:
         beats: whether heartbeats are missed where they do not come.
     """
 
-    def __init__(self, *, beats: bool = True) -> None:
+    def __init__(self, *, beats: bool = True, most_s: float = ANSWER_S_MAX) -> None:
+        self._most_s = most_s
         self.word_s, self.answer_s = PICTURE_S, ANSWER_S
         self.beats = beats
+        self._usual_s = self._long_s = ANSWER_S
+        self._short_waits = self._short_left = 0
 
     def came(self, took_s: float) -> None:
         """Note how long a picture took; the next may take twice that."""
-        self.word_s = min(max(PICTURE_S, 2 * took_s), ANSWER_S_MAX)
-        self.answer_s = min(max(ANSWER_S, 2 * took_s), ANSWER_S_MAX)
+        self.word_s = min(max(PICTURE_S, 2 * took_s), self._most_s)
+        self.answer_s = min(max(ANSWER_S, 2 * took_s), self._most_s)
+        self._usual_s = self._long_s = self.answer_s
+        self._short_waits = self._short_left = SHORT_WAITS
 
     def no_word(self) -> None:
         """Note that nothing came."""
-        self.word_s = min(2 * self.word_s, ANSWER_S_MAX)
+        self.word_s = min(2 * self.word_s, self._most_s)
 
     def no_answer(self) -> None:
         """Note that the venue was there, and did not answer."""
-        self.answer_s = min(3 * self.answer_s, ANSWER_S_MAX)
+        if self._short_left:
+            self._short_left -= 1
+            self.answer_s = self._usual_s
+            return
+        self.answer_s = self._long_s = min(3 * self._long_s, self._most_s)
+        self._short_left = self._short_waits
 
 
 class Tolerance:

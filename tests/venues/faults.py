@@ -76,6 +76,7 @@ FAULTS = (
     Played("slow_snapshot", {"seconds": 5}, 5, closes=True),
     Played("slow_snapshot", {"seconds": 25}, 25, closes=True),
     Played("unanswered", {}, closes=True),
+    Played("unanswered", {"count": 4}, 18, closes=True),
     Played("lapse", {}),
     Played("invalid_session", {}, closes=True),
     Played("clock_skew", {"seconds": 60}, 60, closes=True),

@@ -1,5 +1,7 @@
 """The stream runner: what is published, and what each fault leads to."""
 
+from itertools import pairwise
+
 import pytest
 from conversation import asset, entry, frame
 from harness import TOKEN, Bench
@@ -133,6 +135,25 @@ async def test_picture_has_a_time_limit(answers, limits_s):
     assert ended[0] == pytest.approx(first_s, abs=2)
     assert ended[1] - ended[0] == pytest.approx(second_s, abs=2)
     assert any(reason.startswith("no picture within") for reason in bench.reasons())
+
+
+@pytest.mark.parametrize("answers", [[], [ACK]])
+async def test_wait_for_a_picture_grows_no_longer_than_it_may_take(answers):
+    """A venue that is well again after minutes is not found out minutes later."""
+    sockets = [ScriptedSocket(*answers) for _ in range(12)]
+    bench = Bench(*sockets)
+    ended = [0]
+    async with bench.running():
+        for second in range(240):
+            for socket in bench.open:
+                socket.say(HEARTBEAT)
+            await bench.clock.advance(1)
+            if len(ended) <= sum(socket.aborted for socket in sockets):
+                ended.append(second)
+
+    waits_s = [after - before for before, after in pairwise(ended)]
+    assert len(waits_s) >= 7
+    assert max(waits_s) <= 32
 
 
 async def test_feed_that_ends_with_its_answer_is_silent():

@@ -33,6 +33,34 @@ def test_picture_that_came_sets_the_patience_for_the_next(took_s, word_s, answer
     assert (word_s, answer_s) == (patience.word_s, patience.answer_s)
 
 
+@pytest.mark.parametrize(
+    ("took_s", "short_s", "long_s"), [(0.2, 6, (18, 54, 120)), (5, 10, (30, 90, 120))]
+)
+def test_patience_is_short_for_most_waits_where_a_picture_came(took_s, short_s, long_s):
+    """A feed is back soon after its venue, and an account that grew comes in at last."""
+    patience, waits_s = Patience(), []
+    patience.came(took_s)
+    for _ in range(16):
+        waits_s.append(patience.answer_s)
+        patience.no_answer()
+
+    first, second, third = long_s
+    few = [short_s] * 4
+    assert [short_s, *few, first, *few, second, *few, third] == waits_s
+
+
+def test_patience_is_at_most_what_a_picture_may_take():
+    """Where pictures are small a long wait is for nothing."""
+    patience = Patience(most_s=30)
+    patience.came(25)
+    assert patience.answer_s == 30
+    for _ in range(9):
+        patience.no_word()
+        patience.no_answer()
+
+    assert (30, 30) == (patience.word_s, patience.answer_s)
+
+
 def test_what_stays_unreadable_is_tried_ever_more_seldom():
     """A fault of seconds is over in seconds; one that stays makes no storm."""
     tolerance, waits = Tolerance(), []

@@ -31,6 +31,7 @@ def _row(name: str, ws_url: str | None, rest_url: str, dialect: Dialect) -> Venu
         heartbeat_s=15.0,
         heartbeats_promised=False,  # the pages of the topic tell of no pong
         silence_s_max=37.0,
+        picture_s_max=120.0,
         poll_interval_s=20.0,
         needs_passphrase=True,
     )
