@@ -321,6 +321,7 @@ class Replay:
         self._account = account
         self._bus = _Bus()
         self._memories: Remembered[datetime, _Memory] = Remembered(_RUNS_MAX)
+        self._unsure: Remembered[datetime, datetime] = Remembered(_RUNS_MAX)
         self._epochs: dict[str, Remembered[tuple[str, int], _Running]] = {}
 
     def needs(self, frame: RawFrame) -> bool:
@@ -380,18 +381,13 @@ class Replay:
     def _history(self, frame: RawFrame, opening: Opening, options: Any) -> _Running:
         memory = self._memories.get(opening.run)
         run = opening.run, opening.losses
-        if memory is None or opening.stretch is None or memory.losses != run[1]:
-            return _Running(_Silent(), run, NOT_KNOWN)
-        since, until, epoch = opening.stretch
-        pictured = memory.pictured.get(epoch)
-        if pictured is None or not memory.knows(since):
+        stretch = _stretch(opening, memory, self._unsure.get(opening.run))
+        if memory is None or stretch is None:
             # What it told is not known to the next one either.
-            unsure = memory._replace(since=frame.received_at)
-            self._memories.remember(opening.run, unsure)
+            self._unsure.remember(opening.run, frame.received_at)
             return _Running(_Silent(), run, NOT_KNOWN)
         known = memory.known if self._venue.same_codes else {}
         books = self._books(frame, known, memory.recent)
-        stretch = Stretch(since, until, pictured, epoch)
         return _Running(_History(self._venue, options, books, stretch), run)
 
     def _books(
@@ -433,6 +429,26 @@ class Replay:
         pictured = own.pictured if own else Remembered(_PICTURES_MAX)
         facts = self._bus.facts.told.copy()
         return _Memory(opening.losses, known, facts, pictured, since)
+
+
+def _stretch(
+    opening: Opening, memory: _Memory | None, unsure: datetime | None
+) -> Stretch | None:
+    """Return what a history was asked for; None where what was known then is not.
+
+    Args:
+        opening: of the history.
+        memory: of its process.
+        unsure: up to when a history of that process told facts that are not known.
+    """
+    if memory is None or opening.stretch is None or memory.losses != opening.losses:
+        return None
+    since, until, epoch = opening.stretch
+    pictured = memory.pictured.get(epoch)
+    is_sure = unsure is None or since >= unsure + _MARGIN
+    if pictured is None or not memory.knows(since) or not is_sure:
+        return None
+    return Stretch(since, until, pictured, epoch)
 
 
 def _opening(frame: RawFrame) -> Opening | None:

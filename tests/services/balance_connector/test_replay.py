@@ -3,7 +3,7 @@
 That it makes all others again is in ``tests/venues/test_replay.py``.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
@@ -68,6 +68,21 @@ def test_history_of_an_unknown_stream_cannot_be_judged():
     """What a picture changed decides what is asked for."""
     late = opening("history", stretch=(NOW, NOW, 4))
     assert NOT_KNOWN == replay().take(frame(late)).unjudged
+
+
+def test_what_a_history_told_that_cannot_be_judged_is_not_known_to_the_next():
+    """One began after records were lost, before a stream had read back which."""
+    one, late = replay(), NOW + timedelta(hours=2)
+
+    def began(epoch, of, **fields):
+        first = frame(opening(of, losses=1, **fields))
+        return one.take(msgspec.structs.replace(first, epoch=epoch)).unjudged
+
+    one.take(frame(opening()))
+    assert NOT_KNOWN == began(6, "history", read=False, stretch=(NOW, NOW, 5))
+    assert "" == began(7, "stream")
+    assert NOT_KNOWN == began(8, "history", read=False, stretch=(NOW, NOW, 7))
+    assert "" == began(9, "history", read=False, stretch=(late, late, 7))
 
 
 def test_stream_outlasts_the_stretches_that_history_is_asked_for():
