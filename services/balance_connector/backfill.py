@@ -10,13 +10,13 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from balance_connector.books import Books, Told
+from balance_connector.books import SAME_FACT, Books, Told
 from balance_connector.feed import Feed
 from balance_connector.memory import Memory
 from balance_connector.rest import Answer
 from balance_connector.retry import retrying
 from balance_connector.stretches import Stretches
-from balance_connector.venue import HistoryProtocol, Stretch
+from balance_connector.venue import HistoryProtocol, Stretch, Venue
 from balance_shared.errors import BusInterrupted, VenueRefused, Verdict, classify
 
 MARGIN = timedelta(seconds=10)
@@ -43,7 +43,7 @@ class Backfiller:
     async def run(self) -> None:
         """Fetch for ever; a key without permission for history loses only that."""
         while True:
-            stretch = _wider(await self._stretches.first())
+            stretch = _wider(await self._stretches.first(), self._feed.venue)
             await self._let_pass(stretch.until)
             try:
                 async for attempt in retrying(
@@ -87,10 +87,12 @@ class Backfiller:
         known = self._told.balances if feed.venue.same_codes else {}
         books = Books(board.account, board.feed, epoch, known, self._told.recent)
         protocol = feed.venue.history(feed.credentials, feed.options, stretch)
+        until = told_until(stretch, feed.venue)
         calls, lines = 0, 0
         while answer := await self._call(protocol):
             self._check(losses)
-            lines += await self._take(protocol, books, answer, calls)
+            told = Told(answer.received_at, None, f"c{calls}")
+            lines += await self._take(protocol, books, answer, told, until)
             calls += 1
         await feed.outbox.acknowledged()
         self._check(losses)
@@ -106,22 +108,23 @@ class Backfiller:
         feed = self._feed
         wait_s = self._may_call_s - feed.clock.monotonic()
         await feed.clock.sleep(max(0.0, wait_s))
-        answer = await feed.rest.call(feed.nonces, protocol.request)
-        self._may_call_s = feed.clock.monotonic() + feed.venue.history_interval_s
-        return answer
+        try:
+            return await feed.rest.call(feed.nonces, protocol.request)
+        finally:
+            self._may_call_s = feed.clock.monotonic() + feed.venue.history_interval_s
 
     async def _take(
-        self, protocol: HistoryProtocol, books: Books, answer: Answer, call: int
+        self,
+        protocol: HistoryProtocol,
+        books: Books,
+        answer: Answer,
+        told: Told,
+        until: datetime | None,
     ) -> int:
         """Tell one answer; return how many events it made."""
         feed, received_at = self._feed, answer.received_at
         step = protocol.receive(answer.response, received_at)
-        told = Told(received_at, None, f"c{call}")
-        events = list(
-            books.backfill(
-                step.lines, told, same_balance=feed.venue.updates_without_ids
-            )
-        )
+        events = list(books.backfill(step.lines, told, until))
         if step.keep and not answer.request.secret:
             await feed.teller.tell(
                 answer.response.body,
@@ -138,9 +141,15 @@ class Backfiller:
         return len(events)
 
 
-def _wider(stretch: Stretch) -> Stretch:
-    since, until = stretch.since - MARGIN, stretch.until + MARGIN
-    return replace(stretch, since=since, until=until)
+def told_until(stretch: Stretch, venue: Venue) -> datetime | None:
+    """Return up to when lines of a widened stretch are told; see `Books.backfill`."""
+    return stretch.until - SAME_FACT if venue.updates_without_ids else None
+
+
+def _wider(stretch: Stretch, venue: Venue) -> Stretch:
+    """Return a stretch with its margins, and what matching needs beyond its end."""
+    beyond = MARGIN + SAME_FACT if venue.updates_without_ids else MARGIN
+    return replace(stretch, since=stretch.since - MARGIN, until=stretch.until + beyond)
 
 
 def _is_passing(error: BaseException) -> bool:

@@ -315,7 +315,7 @@ class Books:
         return event
 
     def backfill(
-        self, lines: Sequence[Observed], told: Told, *, same_balance: bool = False
+        self, lines: Sequence[Observed], told: Told, until: datetime | None = None
     ) -> Iterator[BalanceEvent]:
         """Return the events of ledger lines that the stream has not told.
 
@@ -324,22 +324,29 @@ class Books:
         Args:
             lines: with the venue's ids, oldest first.
             told: when and where.
-            same_balance: a line also counts as told if an update without an id told the
-                same balance of the same pocket within `SAME_FACT`; each update is told
-                of one line, the nearest in time.
+            until: where updates have no ids that lines are known by. A line counts as
+                told, too, if an update told the same balance of the same pocket within
+                `SAME_FACT`; each update is told of one line, the nearest in time. For
+                that lines are needed so much beyond the end: those that much later than
+                `until` keep their updates from others, and are left to a later stretch.
+                None: updates have the ids of lines.
         """
         untold: list[BalanceEvent] = []
         for position, line in enumerate(lines):
             observed = self._unclashed(line)
             event_id = self._id(observed, told, position)
             event = self._event(observed, told, "backfill", event_id)
-            if event_id not in self.recent:
+            if event_id in self.recent:
+                continue
+            untold.append(event)
+            if not _is_beyond(event, until):
                 self.recent.remember(event_id, Fact(_time(event)))
-                untold.append(event)
-        matched = self._matched(untold) if same_balance else ()
-        yield from (event for at, event in enumerate(untold) if at not in matched)
+        matched = self._matched(untold, until) if until else set()
+        for at, event in enumerate(untold):
+            if at not in matched and event.event_id in self.recent:
+                yield event
 
-    def _matched(self, lines: Sequence[BalanceEvent]) -> set[int]:
+    def _matched(self, lines: Sequence[BalanceEvent], until: datetime) -> set[int]:
         """Return the places of the lines that updates without ids have told."""
         places: dict[tuple[str, Decimal], list[int]] = {}
         for at, line in enumerate(lines):
@@ -352,11 +359,14 @@ class Books:
             if (distance := abs(fact.at - _time(lines[at]))) <= SAME_FACT
         )
         matched: set[int] = set()
+        taken: set[str] = set()
         for _, _, at, name in pairs:
-            fact = self.recent[name]
-            if at not in matched and fact.key:
-                matched.add(at)
-                self.recent[name] = Fact(fact.at)
+            if at in matched or name in taken:
+                continue
+            matched.add(at)
+            taken.add(name)
+            if not _is_beyond(lines[at], until):
+                self.recent[name] = Fact(self.recent[name].at)
         return matched
 
     def picture(
@@ -647,13 +657,17 @@ def _has_line(update: BalanceEvent, before: Figures | None) -> bool:
     if not is_calculated(update) or update.movements or before is None:
         return True
     balance, available = before
-    was_asked = available is None and balance != ZERO
-    return update.balance != balance and not was_asked
+    return update.balance != balance and available is not None
 
 
 def _time(event: BalanceEvent) -> datetime:
     """Return when it happened, as far as is known."""
     return event.venue_time or event.received_at
+
+
+def _is_beyond(line: BalanceEvent, until: datetime | None) -> bool:
+    """Whether a line is there for matching alone; see `Books.backfill`."""
+    return until is not None and until < _time(line) <= until + SAME_FACT
 
 
 def is_spared(pocket: Pocket, spared: Spared) -> bool:

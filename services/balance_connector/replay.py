@@ -33,6 +33,7 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
+from balance_connector.backfill import told_until
 from balance_connector.books import (
     Account,
     Books,
@@ -193,7 +194,7 @@ class _History:
     ) -> None:
         self._protocol = venue.history(_KEY, options, stretch)
         self._books = books
-        self._same_balance = venue.updates_without_ids
+        self._until = told_until(stretch, venue)
         self._calls = 0
 
     def take(self, frame: RawFrame) -> Sequence[BalanceEvent]:
@@ -203,8 +204,7 @@ class _History:
         step = self._protocol.receive(_response(frame), frame.received_at)
         told = Told(frame.received_at, None, f"c{self._calls}")
         self._calls += 1
-        same = self._same_balance
-        return list(self._books.backfill(step.lines, told, same_balance=same))
+        return list(self._books.backfill(step.lines, told, self._until))
 
 
 class _Silent:

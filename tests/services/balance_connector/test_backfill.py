@@ -2,18 +2,20 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 
 import msgspec
 import pytest
 from harness import Bench, ScriptedRest
 
 from balance_connector.backfill import MARGIN, Backfiller
-from balance_connector.books import Fact
+from balance_connector.books import SAME_FACT, Fact
 from balance_connector.memory import Memory
 from balance_connector.venue import Response, Stretch
+from balance_connector.venues.kraken import KRAKEN
 from balance_schemas.records import RawFrame
 from balance_schemas.topics import FRAMES, LATEST
-from balance_shared.errors import BusInterrupted
+from balance_shared.errors import BusInterrupted, VenueUnavailable
 
 HTML = Response(200, b"<html>no names</html>")
 ENTRY = {
@@ -100,11 +102,29 @@ async def test_present_is_not_asked_for_where_updates_have_no_id(without_ids):
     """A line that the history knows first would be told again as an update."""
     bench = BackfillBench(page("A"), updates_without_ids=without_ids)
     picture_at = bench.clock.now()
-    await bench.play()
+    await bench.play(seconds=40)
 
     waited = bench.history.asked_at[0] - picture_at
-    assert (MARGIN if without_ids else timedelta(0)) == waited
+    assert (MARGIN + SAME_FACT if without_ids else timedelta(0)) == waited
     assert [("backfill", "kraken|main||A")] == bench.told()
+
+
+async def test_calls_that_fail_keep_the_pace():
+    """What was not answered counts at the venue all the same."""
+    bench = BackfillBench(page("A"))
+    call, tried_at = bench.history.call, []
+
+    async def failing(nonces, make):
+        tried_at.append(bench.clock.now())
+        if len(tried_at) <= 3:
+            raise VenueUnavailable("no answer")
+        return await call(nonces, make)
+
+    bench.history.call = failing
+    await bench.play(seconds=60)
+
+    pauses = {later - before for before, later in pairwise(tried_at)}
+    assert min(pauses) > timedelta(seconds=KRAKEN.history_interval_s - 0.1)
 
 
 async def test_what_kafka_did_not_take_is_still_owed():

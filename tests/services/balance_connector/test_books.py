@@ -209,13 +209,13 @@ def at(seconds: float) -> datetime:
     return TOLD.received_at + timedelta(seconds=seconds)
 
 
-def late(ours: Books, *lines: tuple[str, float]) -> list[float]:
+def late(ours: Books, *lines: tuple[str, float], until: float = 600) -> list[float]:
     """Return when the lines of a history were that are told late."""
     rows = [
         observed("X", balance, venue_id=f"{balance}@{when}", venue_time=at(when))
         for balance, when in lines
     ]
-    events = ours.backfill(rows, TOLD, same_balance=True)
+    events = ours.backfill(rows, TOLD, at(until))
     return [(event.venue_time - TOLD.received_at).total_seconds() for event in events]
 
 
@@ -244,6 +244,39 @@ def test_update_is_of_the_nearest_line():
     moved(ours, ("9", 4))
 
     assert [1] == late(ours, ("9", 1), ("9", 3.9))
+
+
+def test_update_is_not_of_a_lost_line_whose_own_comes_after_the_end():
+    """What lies beyond a stretch keeps its updates, and is told by a later one."""
+    ours = books()
+    moved(ours, ("3", 11), ("0", 11.5))
+    lost, own = ("0", 9.5), ("0", 11.4)
+
+    assert [9.5] == late(ours, lost, ("3", 10.9), own, until=10)
+    assert [] == late(ours, lost, ("3", 10.9), own, until=40)
+
+
+def test_lost_line_beyond_the_end_is_told_by_a_later_stretch():
+    """It is neither told nor counted as told."""
+    ours = books()
+
+    assert [] == late(ours, ("0", 10.5), until=10)
+    assert [10.5] == late(ours, ("0", 10.5), until=40)
+
+
+def test_line_that_was_not_asked_for_is_told():
+    """A venue that answers more than it was asked leaves it to no later stretch."""
+    assert [600] == late(books(), ("0", 600), until=10)
+
+
+def test_answer_to_a_calculation_stands_for_no_line_after_zero_either():
+    """It may have been asked for before the balance was zero."""
+    ours = books()
+    moved(ours, ("0", 0))
+    calculated = observed("X", "2", available=Decimal(2), venue_time=at(1))
+    ours.update(calculated, TOLD, 1)
+
+    assert [1] == late(ours, ("2", 1))
 
 
 def test_line_is_told_of_one_update_after_a_restart_too():

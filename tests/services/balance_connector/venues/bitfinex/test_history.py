@@ -9,7 +9,16 @@ from bitfinex_conversation import KEY, NOW, conf_answer, seed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from balance_connector.books import Account, Books, Holding, Observed, Pocket, Told
+from balance_connector.backfill import told_until
+from balance_connector.books import (
+    SAME_FACT,
+    Account,
+    Books,
+    Holding,
+    Observed,
+    Pocket,
+    Told,
+)
 from balance_connector.venue import Response, Stretch
 from balance_connector.venues.bitfinex import BITFINEX, history
 from balance_connector.venues.bitfinex.history import BitfinexHistory
@@ -279,8 +288,7 @@ def test_line_of_a_told_update_is_not_told_again():
     told = Told(NOW, 2, "2")
     update = Observed(Pocket("", "spot", "exchange", "BTC", "BTC"), Decimal("7.0"))
     books.update(update, told, 0)
-    events = books.backfill(
-        lines, Told(NOW, None, "c1"), same_balance=BITFINEX.updates_without_ids
-    )
+    until = told_until(Stretch(NOW, NOW + SAME_FACT), BITFINEX)
+    events = books.backfill(lines, Told(NOW, None, "c1"), until)
 
     assert ["bitfinex|main||8"] == [event.event_id for event in events]
