@@ -79,12 +79,15 @@ class Found(NamedTuple):
     Attributes:
         agreed: groups on which both sources were seen to agree while at rest.
         open: group → difference that is undecided, or was seen once.
-        confirmed: group → difference that was seen twice, the same both times.
+        confirmed: group → difference that was seen twice, the same both times; or
+            `STOOD_STILL` times, whatever it was, while the streamed figure stood still.
+        seen: group → how often in a row it differed while that stood still.
     """
 
     agreed: frozenset[Group] = frozenset()
     open: Mapping[Group, Difference] = {}
     confirmed: Mapping[Group, Difference] = {}
+    seen: Mapping[Group, int] = {}
 
     @property
     def verdict(self) -> str:
@@ -123,6 +126,13 @@ _PASSING = frozenset(
     {"pending_withdrawal", "unknown_asset", "unreadable", OTHER_WALLET}
 )
 """Causes that are no proof against the stream, however often they are seen."""
+
+_MOVING = frozenset({"missed_event", "pending_withdrawal"})
+"""Causes that stand where a difference changes from answer to answer."""
+
+STOOD_STILL = 3
+"""After so many answers in a row a streamed figure that stood still is wrong, though
+they differ from each other too: the balance moves, and the stream does not tell it."""
 
 _UNDECIDED = frozenset({"torn_answer", "venue_lag", STALE_STREAM})
 """Causes of differences that say nothing yet."""
@@ -164,6 +174,7 @@ def compare(
     agreed = set(before.agreed)
     undecided: dict[Group, Difference] = {}
     confirmed: dict[Group, Difference] = {}
+    seen: dict[Group, int] = {}
     # Sums first: wallets are looked at where the sums agree.
     for group in sorted(streamed.keys() | observed.keys() | spared):
         within = not same_codes and group[1] != ""
@@ -183,9 +194,13 @@ def compare(
         still = _cause(ours, theirs, group in unmapped, net_of_pending)
         cause = motion or (OTHER_WALLET if within else still)
         found = _difference(group, ours, theirs, cause, same_codes=same_codes)
-        settled = found.cause not in _UNDECIDED and _same(found, before, group)
+        settled = False
+        if found.cause not in _UNDECIDED:
+            seen[group] = _times(found, before, group)
+            stood_still = seen[group] >= STOOD_STILL and found.cause in _MOVING
+            settled = stood_still or _same(found, before, group)
         (confirmed if settled else undecided)[group] = found
-    return Found(frozenset(agreed), undecided, confirmed)
+    return Found(frozenset(agreed), undecided, confirmed, seen)
 
 
 def blamed_on_silence(found: Found) -> Found:
@@ -325,6 +340,13 @@ def _difference(
         residual=residual,
         cause=cause,
     )
+
+
+def _times(found: Difference, before: Found, group: Group) -> int:
+    """Return how often in a row a group differed while the stream stood still."""
+    seen = before.confirmed.get(group) or before.open.get(group)
+    stands = seen is not None and seen.streamed == found.streamed
+    return before.seen.get(group, 0) + 1 if stands else 1
 
 
 def _same(found: Difference, before: Found, group: Group) -> bool:

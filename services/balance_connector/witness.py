@@ -93,7 +93,8 @@ class StreamWitness:
         self._began_at = self._began_at or answered.requested_at
         self._found = self._compared(answered)
         self._tries += 1
-        if self._found.open and self._tries < TRIES_MAX:
+        is_wrong = self._found.verdict == "inconsistent"
+        if self._found.open and self._tries < TRIES_MAX and not is_wrong:
             return True
         self._conclude(answered)
         self._begin_anew()

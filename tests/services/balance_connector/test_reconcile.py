@@ -98,6 +98,44 @@ def test_changing_difference_is_undecided():
     assert "inconclusive" == found.verdict
 
 
+def test_balance_that_moves_untold_is_wrong():
+    """No two answers differ alike, and the stream stands still all the same."""
+    still = streamed(BTC="1")
+    answers = [answer(BTC=text) for text in ("2", "3", "4")]
+
+    assert "inconclusive" == compared(still, *answers[:2]).verdict
+    assert "inconsistent" == compared(still, *answers).verdict
+    assert {"BTC": "missed_event"} == causes(compared(still, *answers))
+
+
+def test_balance_that_falls_untold_may_be_withdrawn():
+    """Where polls leave out what is pending that is no proof, but it is settled."""
+    answers = [answer(BTC=text) for text in ("9", "8", "7")]
+    found = compared(streamed(BTC="10"), *answers, net_of_pending=True)
+
+    assert ["pending_withdrawal"] == [row.cause for row in found.confirmed.values()]
+    assert "inconclusive" == found.verdict
+
+
+def test_stream_that_tells_meanwhile_is_not_wrong():
+    """One that is merely late stands still for no three answers."""
+    found = Found()
+    for ours, theirs in (("1", "2"), ("1", "3"), ("2", "4"), ("3", "5"), ("4", "7")):
+        found = compare(streamed(BTC=ours), answer(BTC=theirs), found)
+
+    assert {} == found.confirmed
+
+
+def test_answer_amid_motion_is_counted_anew():
+    """What says nothing yet is no answer that differs."""
+    found = Found()
+    told = [LONG_AGO, LONG_AGO, ASKED, LONG_AGO, LONG_AGO]
+    for moment, theirs in zip(told, "23456", strict=True):
+        found = compare(streamed(BTC="1", at=moment), answer(BTC=theirs), found)
+
+    assert {} == found.confirmed
+
+
 def test_difference_that_goes_away_is_none():
     """The cache caught up."""
     found = compared(streamed(BTC="1"), answer(BTC="2"), answer(BTC="1"))

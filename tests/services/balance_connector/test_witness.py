@@ -21,9 +21,10 @@ PICTURE = (
 POLL_S = 4
 
 
-def balance(usd: str) -> Response:
+def balance(usd: str, btc: str = "") -> Response:
     """Return an answer of Balance."""
-    return Response(200, f'{{"error":[],"result":{{"ZUSD":"{usd}"}}}}'.encode())
+    held = f'"ZUSD":"{usd}"' + (f',"XXBT":"{btc}"' if btc else "")
+    return Response(200, f'{{"error":[],"result":{{{held}}}}}'.encode())
 
 
 class WitnessBench(Bench):
@@ -78,6 +79,19 @@ async def test_confirmed_difference_takes_one_new_picture_then_degrades():
     assert "degraded" == bench.states()[-1]
     assert "USD 7 (streamed 5)" in bench.stream_board.health.reason
     assert bench.stream_board.confirmed_at < found[-1].requested_at
+
+
+async def test_confirmed_difference_does_not_wait_for_an_open_one():
+    """What a busy balance leaves undecided holds up no new picture."""
+    busy = [balance("7", btc) for btc in "2345"]
+    bench = WitnessBench(balance("7"), *busy, balance("5"))
+    await bench.play(10)
+    first = bench.found()[0]
+
+    assert "inconsistent" == first.verdict
+    assert [("USD", 2), ("BTC", 3)] == [
+        (each.asset, each.residual) for each in first.differences
+    ]
 
 
 async def test_dispute_ends_when_both_agree():
