@@ -4,7 +4,8 @@ The call has no documented filter by time: pages are read until one ends before 
 stretch. That needs the newest run first, which is how the venue answers but not what it
 documents; where a page says otherwise, all pages are read. Only accounts whose balance
 differs are asked for. One whose number is not known is looked up first; if it is not
-listed, it is empty and its runs stay unknown. Source: OpenAPI 1.7.0.
+listed, it is empty and its runs stay unknown. What the venue answers is of one account:
+one that it refuses costs the others nothing. Source: OpenAPI 1.7.0.
 """
 
 from collections import deque
@@ -37,7 +38,7 @@ from balance_connector.venues.zerohash.accounts import (
 from balance_connector.venues.zerohash.auth import signed_get
 from balance_connector.venues.zerohash.observing import venue_time_of
 from balance_connector.venues.zerohash.options import Dialect, ZeroHashOptions
-from balance_connector.venues.zerohash.refusals import check
+from balance_connector.venues.zerohash.refusals import check, concerns_all
 from balance_shared.errors import FrameInvalid, VenueError
 
 LOST = timedelta(minutes=15)
@@ -50,7 +51,7 @@ PAGES_MAX = 50
 ACCOUNTS_MAX = 1_000
 """Most accounts that are asked for in one stretch: one call a second, and more wait."""
 
-_NOT_FOUND = 404
+_BAD_REQUEST, _FORBIDDEN, _NOT_FOUND, _FAILED = 400, 403, 404, 500
 _NULL = msgspec.Raw(b"null")
 
 
@@ -80,6 +81,8 @@ class ZeroHashHistory:
         self._page = 1
         self._oldest: datetime | None = None
         self._ordered = Lines()
+        self._answered = False
+        self._put_off: set[Pocket] = set()
 
     def request(self, nonce: int, now: datetime) -> Request | None:
         """Return the next call: an account's number where it is not known, its runs."""
@@ -106,15 +109,37 @@ class ZeroHashHistory:
         if pocket is None:
             return Step(keep=False)
         if response.status == _NOT_FOUND:
-            self._pocket = None
-            return Step(lines=self._ordered.page((), last=True))
+            return self._left()
         try:
             check(response, self._dialect.name)
             page = wire.read_page(response.body)
             step = self._runs(pocket, page) if pocket.reference else self._find(page)
         except VenueError as error:
-            return unusable(error)
+            return self._failed(pocket, response.status, error)
+        self._answered = True
         return self._cut_short(step)
+
+    def _failed(self, pocket: Pocket, status: int, error: VenueError) -> Step:
+        """Return what follows from a refusal, which may be of one account alone.
+
+        A request that is called wrong is wrong the next time too, and so is one that is
+        forbidden where others are not. What failed is asked for again after the others.
+        """
+        bad = status == _BAD_REQUEST and not concerns_all(error)
+        others = self._answered or bool(self._pending)
+        if bad or (status == _FORBIDDEN and others):
+            text = f"the runs of account {pocket.reference} are not told: {error}"
+            return self._left(FrameInvalid("history_refused", text))
+        if status == _FAILED and self._pending and pocket not in self._put_off:
+            self._put_off.add(pocket)
+            self._pending.append(pocket)
+            return self._left()
+        return unusable(error)
+
+    def _left(self, invalid: FrameInvalid | None = None) -> Step:
+        """Go on to the next account."""
+        self._pocket = None
+        return Step(lines=self._ordered.page((), last=True), invalid=invalid)
 
     def _cut_short(self, step: Step) -> Step:
         """Say once that not all accounts are asked for."""

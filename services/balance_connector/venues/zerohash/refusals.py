@@ -45,6 +45,11 @@ def refuses(text: str) -> bool:
     return bool(_REFUSED.search(text)) and not _TIME.search(text)
 
 
+def concerns_all(error: VenueError) -> bool:
+    """Whether an error is of every request: of the key, its signature or the clock."""
+    return isinstance(error, VenueRefused) or bool(_TIME.search(str(error)))
+
+
 def meaning(name: str, text: str) -> VenueError:
     """Return what an error text demands of us.
 

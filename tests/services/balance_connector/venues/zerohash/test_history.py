@@ -220,6 +220,49 @@ def test_account_that_is_gone_is_left():
     assert (2, 1) == (len(paths), len(lines))
 
 
+REFUSED = b'{"error":true,"message":"no such thing"}'
+
+
+@pytest.mark.parametrize("status", [400, 403])
+def test_account_that_is_refused_costs_the_others_nothing(status):
+    """It is a dead letter, and the stretch goes on."""
+    changed = holding("A"), holding("B")
+    answers = Response(status, REFUSED), page(run(1, 1))
+    paths, lines, steps = fetched(protocol(*changed), *answers)
+
+    assert (2, 1) == (len(paths), len(lines))
+    assert "history_refused" == steps[0].invalid.reason
+    assert [None, None] == [step.demand for step in steps]
+
+
+def test_request_that_is_wrong_stays_wrong():
+    """One account alone does not hold up later stretches."""
+    _, _, (step,) = fetched(protocol(holding()), Response(400, REFUSED))
+
+    assert ("history_refused", None) == (step.invalid.reason, step.demand)
+
+
+def test_clock_concerns_all_accounts():
+    """All is asked for again once it is right."""
+    body = b'{"error":true,"message":"timestamp expired"}'
+    _, _, (step,) = fetched(protocol(holding()), Response(400, body))
+
+    assert VenueUnavailable is type(step.demand)
+
+
+def test_account_that_fails_is_asked_for_after_the_others():
+    """Then the stretch begins anew, with the others told."""
+    changed = holding("A"), holding("B")
+    failed = Response(500, REFUSED)
+    paths, lines, steps = fetched(protocol(*changed), failed, page(run(1, 1)), failed)
+
+    assert paths[0] == paths[2]
+    assert 1 == len(lines)
+    assert [None, None, VenueUnavailable] == [
+        step.demand and type(step.demand) for step in steps
+    ]
+
+
 @pytest.mark.parametrize(
     ("answer", "error"),
     [
