@@ -343,7 +343,7 @@ class Books:
                 self.recent.remember(event_id, Fact(_time(event)))
         matched = self._matched(untold, until) if until else set()
         for at, event in enumerate(untold):
-            if at not in matched and event.event_id in self.recent:
+            if at not in matched and not _is_beyond(event, until):
                 yield event
 
     def _matched(self, lines: Sequence[BalanceEvent], until: datetime) -> set[int]:

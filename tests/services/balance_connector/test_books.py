@@ -264,6 +264,13 @@ def test_lost_line_beyond_the_end_is_told_by_a_later_stretch():
     assert [10.5] == late(ours, ("0", 10.5), until=40)
 
 
+def test_more_lines_than_are_remembered_are_all_told():
+    """What is forgotten while one answer is told is told all the same."""
+    ours = Books(books().account, "ws", 6, {}, Remembered(2))
+
+    assert [1, 2, 3] == late(ours, ("7", 1), ("8", 2), ("9", 3))
+
+
 def test_line_that_was_not_asked_for_is_told():
     """A venue that answers more than it was asked leaves it to no later stretch."""
     assert [600] == late(books(), ("0", 600), until=10)
