@@ -5,22 +5,18 @@ balance. Stretches wait in line and are asked for one after the other, at the pa
 the venue's limit on such calls allows; the stream does not wait for them.
 """
 
-from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import structlog
 
-from balance_connector.books import SAME_FACT, Books, Told
+from balance_connector.books import Books, Told
 from balance_connector.feed import Feed
 from balance_connector.memory import Memory
 from balance_connector.rest import Answer
 from balance_connector.retry import retrying
-from balance_connector.stretches import Stretches
-from balance_connector.venue import HistoryProtocol, Stretch, Venue
+from balance_connector.stretches import Stretches, told_until, widened
+from balance_connector.venue import HistoryProtocol, Stretch
 from balance_shared.errors import BusInterrupted, VenueRefused, Verdict, classify
-
-MARGIN = timedelta(seconds=10)
-"""How far a stretch reaches beyond its ends: clocks differ, and frames take time."""
 
 log = structlog.get_logger(__name__)
 
@@ -43,7 +39,7 @@ class Backfiller:
     async def run(self) -> None:
         """Fetch for ever; a key without permission for history loses only that."""
         while True:
-            stretch = _wider(await self._stretches.first(), self._feed.venue)
+            stretch = widened(await self._stretches.first(), self._feed.venue)
             await self._let_pass(stretch.until)
             try:
                 async for attempt in retrying(
@@ -139,17 +135,6 @@ class Backfiller:
         if step.demand is not None:
             raise step.demand
         return len(events)
-
-
-def told_until(stretch: Stretch, venue: Venue) -> datetime | None:
-    """Return up to when lines of a widened stretch are told; see `Books.backfill`."""
-    return stretch.until - SAME_FACT if venue.updates_without_ids else None
-
-
-def _wider(stretch: Stretch, venue: Venue) -> Stretch:
-    """Return a stretch with its margins, and what matching needs beyond its end."""
-    beyond = MARGIN + SAME_FACT if venue.updates_without_ids else MARGIN
-    return replace(stretch, since=stretch.since - MARGIN, until=stretch.until + beyond)
 
 
 def _is_passing(error: BaseException) -> bool:

@@ -33,7 +33,6 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
-from balance_connector.backfill import told_until
 from balance_connector.books import (
     Account,
     Books,
@@ -56,6 +55,7 @@ from balance_connector.opening import (
     opening_in,
 )
 from balance_connector.poll import Rounds
+from balance_connector.stretches import told_until
 from balance_connector.venue import (
     Credentials,
     PollProtocol,

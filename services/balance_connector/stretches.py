@@ -2,9 +2,25 @@
 
 import asyncio
 from collections import deque
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 
-from balance_connector.venue import Stretch
+from balance_connector.books import SAME_FACT
+from balance_connector.venue import Stretch, Venue
+
+MARGIN = timedelta(seconds=10)
+"""How far a stretch reaches beyond its ends: clocks differ, and frames take time."""
+
+
+def widened(stretch: Stretch, venue: Venue) -> Stretch:
+    """Return a stretch with its margins, and what matching needs beyond its end."""
+    beyond = MARGIN + SAME_FACT if venue.updates_without_ids else MARGIN
+    return replace(stretch, since=stretch.since - MARGIN, until=stretch.until + beyond)
+
+
+def told_until(stretch: Stretch, venue: Venue) -> datetime | None:
+    """Return up to when lines of a widened stretch are told; see `Books.backfill`."""
+    return stretch.until - SAME_FACT if venue.updates_without_ids else None
 
 
 class Stretches:

@@ -20,6 +20,7 @@ from balance_connector.venues.kraken.options import KrakenOptions
 from balance_schemas.codec import encode_body
 from balance_schemas.records import BalanceEvent, ConnectorStatus, DeadLetter, RawFrame
 from balance_schemas.topics import DEAD_LETTERS, EVENTS, FRAMES, LATEST, STATUS
+from balance_shared.errors import VenueUnavailable
 from balance_shared.kafka import Outgoing
 from balance_shared.testing import (
     InMemoryBus,
@@ -32,9 +33,9 @@ TOKEN = Response(200, b'{"error":[],"result":{"token":"T"}}')
 
 
 class ScriptedRest:
-    """Answers calls from a list, the last one for ever."""
+    """Answers calls from a list, the last one for ever; raises what is an error."""
 
-    def __init__(self, clock, *answers: Response) -> None:
+    def __init__(self, clock, *answers: Response | VenueUnavailable) -> None:
         self._clock = clock
         self._answers = list(answers)
         self.requests = []
@@ -49,6 +50,8 @@ class ScriptedRest:
         self.requests.append(request)
         self.asked_at.append(self._clock.now())
         answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        if isinstance(answer, VenueUnavailable):
+            raise answer
         return Answer(request, answer, self._clock.now())
 
 

@@ -8,9 +8,10 @@ import msgspec
 import pytest
 from harness import Bench, ScriptedRest
 
-from balance_connector.backfill import MARGIN, Backfiller
+from balance_connector.backfill import Backfiller
 from balance_connector.books import SAME_FACT, Fact
 from balance_connector.memory import Memory
+from balance_connector.stretches import MARGIN
 from balance_connector.venue import Response, Stretch
 from balance_connector.venues.kraken import KRAKEN
 from balance_schemas.records import RawFrame
@@ -39,7 +40,11 @@ def page(*ids: str) -> Response:
 class BackfillBench(Bench):
     """A backfiller with everything around it; names are never to be had."""
 
-    def __init__(self, *answers: Response, updates_without_ids: bool = False) -> None:
+    def __init__(
+        self,
+        *answers: Response | VenueUnavailable,
+        updates_without_ids: bool = False,
+    ) -> None:
         super().__init__()
         self.history = ScriptedRest(self.clock, HTML, HTML, *answers)
         feed = self.feed(self.board_of("rest"), self.history)
@@ -112,19 +117,12 @@ async def test_present_is_not_asked_for_where_updates_have_no_id(without_ids):
 
 async def test_calls_that_fail_keep_the_pace():
     """What was not answered counts at the venue all the same."""
-    bench = BackfillBench(page("A"))
-    call, tried_at = bench.history.call, []
-
-    async def failing(nonces, make):
-        tried_at.append(bench.clock.now())
-        if len(tried_at) <= 3:
-            raise VenueUnavailable("no answer")
-        return await call(nonces, make)
-
-    bench.history.call = failing
+    bench = BackfillBench(*[VenueUnavailable("no answer")] * 3, page("A"))
     await bench.play(seconds=60)
 
-    pauses = {later - before for before, later in pairwise(tried_at)}
+    asked_at = bench.history.asked_at
+    assert len(asked_at) > 3
+    pauses = {later - before for before, later in pairwise(asked_at)}
     assert min(pauses) > timedelta(seconds=KRAKEN.history_interval_s - 0.1)
 
 

@@ -9,7 +9,6 @@ from bitfinex_conversation import KEY, NOW, conf_answer, seed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from balance_connector.backfill import told_until
 from balance_connector.books import (
     SAME_FACT,
     Account,
@@ -19,6 +18,7 @@ from balance_connector.books import (
     Pocket,
     Told,
 )
+from balance_connector.stretches import told_until
 from balance_connector.venue import Response, Stretch
 from balance_connector.venues.bitfinex import BITFINEX, history
 from balance_connector.venues.bitfinex.history import BitfinexHistory
