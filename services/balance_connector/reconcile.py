@@ -4,8 +4,10 @@ A poll is a picture of some moment between its request and its answer. A balance
 event moved from just before the request until a settle time after the answer had one
 value all the while, so both sources must name it. What moved meanwhile is undecided and
 is looked at again with the next answer. A difference counts when two answers in a row
-show the same one: venues answer polls from caches that may lag. Where an answer says of
-when its balances are, one that is older than what the stream told last is undecided.
+show the same one: venues answer polls from caches that may lag. A balance that moves
+differs otherwise each time: three answers count while its streamed figure stands still.
+Where an answer says of when its balances are, one that is older than what the stream
+told last is undecided.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -194,11 +196,13 @@ def compare(
         still = _cause(ours, theirs, group in unmapped, net_of_pending)
         cause = motion or (OTHER_WALLET if within else still)
         found = _difference(group, ours, theirs, cause, same_codes=same_codes)
+        last = before.confirmed.get(group) or before.open.get(group)
         settled = False
         if found.cause not in _UNDECIDED:
-            seen[group] = _times(found, before, group)
+            stands = last is not None and last.streamed == found.streamed
+            seen[group] = before.seen.get(group, 0) + 1 if stands else 1
             stood_still = seen[group] >= STOOD_STILL and found.cause in _MOVING
-            settled = stood_still or _same(found, before, group)
+            settled = stood_still or _same(found, last)
         (confirmed if settled else undecided)[group] = found
     return Found(frozenset(agreed), undecided, confirmed, seen)
 
@@ -342,18 +346,10 @@ def _difference(
     )
 
 
-def _times(found: Difference, before: Found, group: Group) -> int:
-    """Return how often in a row a group differed while the stream stood still."""
-    seen = before.confirmed.get(group) or before.open.get(group)
-    stands = seen is not None and seen.streamed == found.streamed
-    return before.seen.get(group, 0) + 1 if stands else 1
-
-
-def _same(found: Difference, before: Found, group: Group) -> bool:
+def _same(found: Difference, last: Difference | None) -> bool:
     """Whether the answer before showed the same difference."""
-    seen = before.confirmed.get(group) or before.open.get(group)
     return (
-        seen is not None
-        and seen.residual == found.residual
-        and seen.cause not in _UNDECIDED
+        last is not None
+        and last.residual == found.residual
+        and last.cause not in _UNDECIDED
     )

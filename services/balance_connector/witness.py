@@ -2,8 +2,9 @@
 
 The comparing is in ``reconcile.py``; here is what it waits for and what follows. Only a
 comparison in which every balance agreed moves the stream's `confirmed_at`. A difference
-that is confirmed makes the stream take a new picture; if the new one does not mend it,
-the stream is degraded until both agree again, and no further picture is taken for it.
+that is confirmed makes the stream take a new picture, a missed event at once, whatever
+else is undecided; if the new one does not mend it, the stream is degraded until both
+agree again, and no further picture is taken for it.
 What may be a pending withdrawal, a code that is not mapped yet, or another name of a
 wallet, is asked of a new picture too: if that says the same, nothing is wrong.
 
